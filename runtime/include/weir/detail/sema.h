@@ -1,0 +1,46 @@
+// The queue that locks wait on: Go's runtime semaphore, one per lock instead of a global table.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace weir::rt {
+
+struct sudog;
+
+// A word-sized lock for critical sections of nanoseconds: spins, then waits in the kernel.
+class spin_lock {
+ public:
+  constexpr spin_lock() = default;
+  void lock() noexcept {
+    uint32_t free = 0;
+    if (!word_.compare_exchange_strong(free, 1, std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+      lock_slow();
+    }
+  }
+  bool try_lock() noexcept {
+    uint32_t free = 0;
+    return word_.compare_exchange_strong(free, 1, std::memory_order_acquire,
+                                         std::memory_order_relaxed);
+  }
+  void unlock() noexcept {
+    if (word_.exchange(0, std::memory_order_release) == 2) unlock_slow();
+  }
+
+ private:
+  void lock_slow() noexcept;
+  void unlock_slow() noexcept;
+  std::atomic<uint32_t> word_{0};  // 0 free, 1 held, 2 held and somebody may wait in the kernel
+};
+
+// Waiters in order, and the permits that were given while nobody waited.
+struct sema {
+  spin_lock lock;                    // protects the list; nothing is allocated or woken under it
+  std::atomic<uint32_t> waiters{0};  // length of the list
+  std::atomic<uint32_t> permits{0};
+  sudog* head = nullptr;
+  sudog* tail = nullptr;
+};
+
+}  // namespace weir::rt

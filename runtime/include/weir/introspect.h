@@ -1,0 +1,140 @@
+// The only door to the scheduler for those who look at it: enumerate goroutines, hold one still,
+// read its registers and its wait record.
+//
+// Nothing here allocates, takes a lock of the scheduler, or blocks a goroutine for longer than the
+// caller holds it. All functions may be called from any OS thread, at any time, several at once.
+//
+// How to see every goroutine exactly once: visit slots 0 .. slot_count()-1 once each. A goroutine
+// stays in its slot for all of its life, so one that lived throughout is met exactly once, whatever
+// runs meanwhile.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weir::introspect {
+
+// Go's states of a goroutine.
+enum class State : uint8_t { idle, runnable, running, syscall, waiting, dead, copystack };
+const char* to_string(State s) noexcept;
+
+// Why a goroutine waits; the texts are Go's.
+enum class WaitReason : uint8_t {
+  none,
+  chan_receive_nil,  // chan receive (nil chan)
+  chan_send_nil,     // chan send (nil chan)
+  select_no_cases,   // select (no cases)
+  select,            // select
+  chan_receive,      // chan receive
+  chan_send,         // chan send
+  mutex_lock,        // sync.Mutex.Lock
+  rwmutex_rlock,     // sync.RWMutex.RLock
+  rwmutex_lock,      // sync.RWMutex.Lock
+  waitgroup_wait,    // sync.WaitGroup.Wait
+  sleep,             // sleep
+};
+const char* to_string(WaitReason r) noexcept;
+
+enum class ObjectKind : uint8_t { none, chan, mutex, rwmutex, waitgroup };
+const char* to_string(ObjectKind k) noexcept;
+
+// What a goroutine waits for, as it stood while the goroutine was held. Fields of other kinds are
+// zero.
+struct Object {
+  ObjectKind kind;
+  bool closed;  // chan
+  bool send;    // chan: the goroutine wants to send (else to receive)
+  const void* address;
+  const void* made_pc;           // where the object was made; null: not known
+  uint64_t cap, len;             // chan
+  uint64_t sends, recvs;         // chan: completed in its lifetime
+  uint64_t handles;              // chan: handles (chan<T> copies) that exist
+  uint64_t owner_goid;           // mutex, rwmutex held for writing; 0: nobody
+  uint64_t readers;              // rwmutex
+  const void* lock_pc;           // mutex, rwmutex: where it was locked last (for writing)
+  const void* rlock_pc;          // rwmutex: where it was locked last for reading
+  int64_t counter;               // waitgroup
+  uint64_t adds, dones;          // waitgroup: totals
+  const void *add_pc, *done_pc;  // waitgroup: last places
+};
+
+inline constexpr size_t kMaxObjects = 8;  // of a select that are recorded
+inline constexpr size_t kMaxName = 31;
+
+struct Goroutine {
+  uint64_t goid;
+  uint64_t parent_goid;  // 0: none (a plain thread, or made by one that never used weir before)
+  const void* gopc;      // return address of the `weir::go` that made it; null for a thread
+  const void* start_pc;  // its function's entry; null for a thread
+  State state;
+  WaitReason wait_reason;  // meaningful while waiting
+  bool thread;             // a plain OS thread that uses weir, not a goroutine
+  int64_t since_ns;  // for how long it has been in this state (waiting, runnable or running), ns
+  uintptr_t stack_lo, stack_hi;  // the bytes of its stack: [lo, hi)
+  uint32_t object_count;         // entries of `objects` that are filled
+  uint32_t objects_total;  // objects it waits for; larger than object_count when they did not fit
+  Object objects[kMaxObjects];
+  char name[kMaxName + 1];
+};
+
+// Where its execution stands. Of the callee-saved registers the frame pointer is the only one that
+// a canonical frame address is computed from in practice.
+struct Registers {
+  uintptr_t pc;  // exact; a caller's pc is found on the stack and is a return address
+  uintptr_t sp;
+  uintptr_t fp;  // rbp, x29
+};
+
+// Upper bound of the slots in use, goroutines and threads; grows, never shrinks.
+size_t slot_count() noexcept;
+
+enum class Scan : uint8_t {
+  empty,    // no goroutine lives here
+  held,     // it is parked or runnable and is held: call release soon
+  running,  // it runs on a thread: ask it by interrupt
+};
+
+// Looks at the goroutine in `slot`. When `held`, it cannot run before `release(slot)`: whoever
+// wants to run it spins, so release within microseconds; do not allocate, lock or fault in files in
+// between. Its stack from regs.sp to stack_hi is frozen and readable. When `running`, only goid,
+// parent_goid, gopc, start_pc, state, thread and since_ns of `g` are filled. Spins for nanoseconds
+// while the goroutine changes its state; never fails. `regs.pc` is a return address (the
+// goroutine's call into the switch).
+Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept;
+void release(size_t slot) noexcept;
+
+// Asks the thread that runs goroutine `goid` of `slot` to call fn(g, regs, arg) in a signal handler
+// while the goroutine stands still. fn must be async-signal-safe. The stack from regs.sp to
+// stack_hi is readable; regs.pc is exact. For a plain thread that waits in weir, g has its wait
+// record. False: it no longer runs there (look at the slot again), or did not answer within
+// timeout_ns.
+bool interrupt(size_t slot, uint64_t goid,
+               void (*fn)(const Goroutine& g, const Registers& regs, void* arg), void* arg,
+               int64_t timeout_ns) noexcept;
+
+// Tells whether the goroutine with this id could be met again in this slot (it has not exited).
+bool alive(size_t slot, uint64_t goid) noexcept;
+
+// The scheduler in numbers. Each is a moment's value.
+struct Sched {
+  int gomaxprocs;
+  int idle_ps;
+  int ms;  // OS threads that run goroutines
+  int idle_ms;
+  int spinning_ms;
+  size_t goroutines;
+  uint64_t created;     // goroutines ever
+  size_t global_queue;  // runnable goroutines in the global queue
+  size_t local_queues;  // and in the local ones
+};
+Sched sched() noexcept;
+
+// --- For the library that can turn stacks into text ---
+
+// Writes all goroutines to `fd` in the form of Go's debug=2, `first_goid` before all others. Called
+// on a thread of the runtime when the process dies or gets SIGQUIT; must not use goroutines.
+using DumpWriter = void (*)(int fd, uint64_t first_goid, bool all);
+// Without one, deaths print raw addresses.
+void set_dump_writer(DumpWriter writer) noexcept;
+
+}  // namespace weir::introspect

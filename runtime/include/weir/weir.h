@@ -1,0 +1,13 @@
+// All of weir's runtime.
+#pragma once
+
+// IWYU pragma: begin_exports
+#include <weir/chan.h>
+#include <weir/go.h>
+#include <weir/mutex.h>
+#include <weir/panic.h>
+#include <weir/rwmutex.h>
+#include <weir/select.h>
+#include <weir/time.h>
+#include <weir/wait_group.h>
+// IWYU pragma: end_exports

@@ -1,0 +1,39 @@
+// Time: nanoseconds of the monotonic clock, and processor ticks, which are cheaper to read (10
+// against 22 ns here) and are what a park is stamped with. Ticks become nanoseconds only when
+// somebody looks.
+#pragma once
+
+#include <time.h>
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+namespace weir::rt {
+
+inline int64_t nanotime() noexcept {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+extern bool has_constant_ticks;  // else ticks are nanotime()
+
+inline uint64_t cputicks() noexcept {
+  if (!has_constant_ticks) [[unlikely]]
+    return static_cast<uint64_t>(nanotime());
+#if defined(__x86_64__)
+  return __rdtsc();
+#elif defined(__aarch64__)
+  uint64_t t;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(t));
+  return t;
+#endif
+}
+
+// Nanoseconds from `ticks` (a former cputicks()) to now; never negative. Async-signal-safe.
+int64_t ns_since(uint64_t ticks) noexcept;
+
+}  // namespace weir::rt

@@ -1,0 +1,360 @@
+// The door for the profiler (<weir/introspect.h>). Not instrumented by sanitizers: it looks at what
+// others change, by design, and partly in a signal handler.
+
+#include <weir/introspect.h>
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <weir/mutex.h>
+#include <weir/rwmutex.h>
+#include <weir/select.h>
+#include <weir/wait_group.h>
+
+#include <cerrno>
+
+#include "clock.h"
+#include "hchan.h"
+#include "interrupt.h"
+#include "runq.h"
+#include "runtime2.h"
+#include "signals.h"
+#include "stack.h"
+#include "switch.h"
+#include "tls.h"
+
+namespace weir {
+
+// Reads the private state of the locks, which are friends of it.
+struct rt_access {
+  static void read(const Mutex* mu, introspect::Object& o) noexcept {
+    o.kind = introspect::ObjectKind::mutex;
+    o.address = mu;
+    o.made_pc = mu->made_pc_;
+    o.owner_goid = mu->owner_.load(std::memory_order_relaxed);
+    o.lock_pc = mu->lock_pc_.load(std::memory_order_relaxed);
+  }
+  static void read(const RWMutex* rw, introspect::Object& o) noexcept {
+    o.kind = introspect::ObjectKind::rwmutex;
+    o.address = rw;
+    o.made_pc = rw->made_pc_;
+    o.owner_goid = rw->owner_.load(std::memory_order_relaxed);
+    o.lock_pc = rw->lock_pc_.load(std::memory_order_relaxed);
+    o.rlock_pc = rw->rlock_pc_.load(std::memory_order_relaxed);
+    int32_t n = rw->reader_count_.load(std::memory_order_relaxed);
+    if (n < 0) {
+      // A writer holds the lock or waits. Who waits for it to be free of readers waits for
+      // reader_wait_.
+      n = o.owner_goid ? 0 : rw->reader_wait_.load(std::memory_order_relaxed);
+    }
+    o.readers = n > 0 ? static_cast<uint64_t>(n) : 0;
+  }
+  static void read(const WaitGroup* wg, introspect::Object& o) noexcept {
+    o.kind = introspect::ObjectKind::waitgroup;
+    o.address = wg;
+    o.made_pc = wg->made_pc_;
+    o.counter = static_cast<int32_t>(wg->state_.load(std::memory_order_relaxed) >> 32);
+    o.adds = wg->adds_.load(std::memory_order_relaxed);
+    o.dones = wg->dones_.load(std::memory_order_relaxed);
+    o.add_pc = wg->add_pc_.load(std::memory_order_relaxed);
+    o.done_pc = wg->done_pc_.load(std::memory_order_relaxed);
+  }
+};
+
+namespace introspect {
+
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+using rt::G;
+
+void clear(Object& o) noexcept { o = Object{}; }
+
+void read_chan(const rt::hchan* c, bool send, Object& o) noexcept {
+  o.kind = ObjectKind::chan;
+  o.address = c;
+  o.send = send;
+  o.made_pc = c->made_pc;
+  o.closed = c->closed.load(kRelaxed);
+  o.cap = c->dataqsiz;
+  o.len = c->qcount.load(kRelaxed);
+  o.sends = c->sends.load(kRelaxed);
+  o.recvs = c->recvs.load(kRelaxed);
+  o.handles = c->refs.load(kRelaxed);
+}
+
+// The wait record of a G that waits and cannot stop waiting now: held, or a thread in our signal
+// handler.
+void read_wait(const G* gp, Goroutine& g) noexcept {
+  g.wait_reason = gp->waitreason;
+  const void* at = gp->waitobj;
+  if (!at) return;
+  switch (gp->waitreason) {
+    case WaitReason::chan_receive:
+    case WaitReason::chan_send:
+      clear(g.objects[0]);
+      read_chan(static_cast<const rt::hchan*>(at), gp->waitreason == WaitReason::chan_send,
+                g.objects[0]);
+      g.object_count = g.objects_total = 1;
+      break;
+    case WaitReason::select: {
+      auto* cases = static_cast<const rt::scase*>(at);
+      for (uint32_t i = 0; i < gp->waitobj_count; i++) {
+        if (!cases[i].c) continue;
+        g.objects_total++;
+        if (g.object_count == kMaxObjects) continue;
+        Object& o = g.objects[g.object_count++];
+        clear(o);
+        read_chan(cases[i].c, cases[i].send, o);
+      }
+      break;
+    }
+    case WaitReason::mutex_lock:
+      clear(g.objects[0]);
+      rt_access::read(static_cast<const Mutex*>(at), g.objects[0]);
+      g.object_count = g.objects_total = 1;
+      break;
+    case WaitReason::rwmutex_rlock:
+    case WaitReason::rwmutex_lock:
+      clear(g.objects[0]);
+      rt_access::read(static_cast<const RWMutex*>(at), g.objects[0]);
+      g.object_count = g.objects_total = 1;
+      break;
+    case WaitReason::waitgroup_wait:
+      clear(g.objects[0]);
+      rt_access::read(static_cast<const WaitGroup*>(at), g.objects[0]);
+      g.object_count = g.objects_total = 1;
+      break;
+    default:
+      break;
+  }
+}
+
+void read_fixed(const G* gp, Goroutine& g) noexcept {
+  g.goid = gp->goid.load(kRelaxed);
+  g.parent_goid = gp->parent_goid;
+  g.gopc = gp->gopc;
+  g.start_pc = gp->startpc;
+  g.thread = gp->is_thread;
+  g.wait_reason = WaitReason::none;
+  g.stack_lo = gp->stack_lo;
+  g.stack_hi = gp->stack_hi;
+  g.object_count = g.objects_total = 0;
+  for (size_t i = 0; i < sizeof g.name; i++) g.name[i] = gp->name[i];
+  g.name[kMaxName] = 0;
+}
+
+State state_of(uint32_t status) noexcept {
+  switch (status & ~rt::Gscan) {
+    case rt::Grunnable:
+      return State::runnable;
+    case rt::Grunning:
+      return State::running;
+    case rt::Gwaiting:
+      return State::waiting;
+    case rt::Gdead:
+      return State::dead;
+    default:
+      return State::idle;
+  }
+}
+
+}  // namespace
+
+const char* to_string(State s) noexcept {
+  constexpr const char* kNames[] = {"idle",    "runnable", "running",  "syscall",
+                                    "waiting", "dead",     "copystack"};
+  return kNames[static_cast<size_t>(s)];
+}
+
+const char* to_string(WaitReason r) noexcept {
+  constexpr const char* kNames[] = {"",
+                                    "chan receive (nil chan)",
+                                    "chan send (nil chan)",
+                                    "select (no cases)",
+                                    "select",
+                                    "chan receive",
+                                    "chan send",
+                                    "sync.Mutex.Lock",
+                                    "sync.RWMutex.RLock",
+                                    "sync.RWMutex.Lock",
+                                    "sync.WaitGroup.Wait",
+                                    "sleep"};
+  return kNames[static_cast<size_t>(r)];
+}
+
+const char* to_string(ObjectKind k) noexcept {
+  constexpr const char* kNames[] = {"", "chan", "mutex", "rwmutex", "waitgroup"};
+  return kNames[static_cast<size_t>(k)];
+}
+
+size_t slot_count() noexcept { return rt::slot_limit(); }
+
+Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
+  if (slot >= rt::slot_limit()) return Scan::empty;
+  G* gp = rt::slot_g(static_cast<uint32_t>(slot));
+  if (!gp) return Scan::empty;
+  for (int spins = 0;; spins++) {
+    uint32_t status = gp->status.load(std::memory_order_acquire);
+    if (status & rt::Gscan) {  // another profiler has it
+      if (spins % 100 == 99) sched_yield();
+      rt::cpu_pause();
+      continue;
+    }
+    if (status == rt::Gidle || status == rt::Gdead) return Scan::empty;
+    if (status == rt::Grunning || gp->is_thread) {
+      read_fixed(gp, g);
+      g.state = state_of(status);
+      if (status == rt::Gwaiting) g.wait_reason = gp->waitreason;
+      g.since_ns = rt::ns_since(gp->since.load(kRelaxed));
+      // What was read is of the goroutine that is still here, or of none.
+      if (g.goid == 0) return Scan::empty;
+      return Scan::running;
+    }
+    if (!gp->status.compare_exchange_weak(status, status | rt::Gscan, std::memory_order_acquire,
+                                          kRelaxed)) {
+      continue;
+    }
+    read_fixed(gp, g);
+    g.state = state_of(status);
+    g.since_ns = rt::ns_since(gp->since.load(kRelaxed));
+    if (status == rt::Gwaiting) read_wait(gp, g);
+    uintptr_t sp = gp->sp;
+    regs.pc = rt::load_word(sp + rt::kSavedPc);
+    regs.sp = sp + rt::kSavedSize;
+    regs.fp = rt::load_word(sp + rt::kSavedFp);
+    if (regs.pc == rt::start_pc() && g.start_pc) {
+      // It never ran: shown at its function's first instruction, with the start code as its caller.
+      regs.pc = reinterpret_cast<uintptr_t>(g.start_pc) + 1;
+      regs.sp = sp + rt::kSavedPc;
+    }
+    return Scan::held;
+  }
+}
+
+void release(size_t slot) noexcept {
+  G* gp = rt::slot_g(static_cast<uint32_t>(slot));
+  gp->status.store(gp->status.load(kRelaxed) & ~rt::Gscan, std::memory_order_release);
+}
+
+bool alive(size_t slot, uint64_t goid) noexcept {
+  if (slot >= rt::slot_limit()) return false;
+  const G* gp = rt::slot_g(static_cast<uint32_t>(slot));
+  return gp && goid != 0 && gp->goid.load(kRelaxed) == goid;
+}
+
+bool interrupt(size_t slot, uint64_t goid,
+               void (*fn)(const Goroutine& g, const Registers& regs, void* arg), void* arg,
+               int64_t timeout_ns) noexcept {
+  G* gp = slot < rt::slot_limit() ? rt::slot_g(static_cast<uint32_t>(slot)) : nullptr;
+  if (!gp) return false;
+  rt::mailbox* box;
+  int tid;
+  if (gp->is_thread) {
+    auto* thread = static_cast<rt::thread_G*>(gp);
+    box = &thread->box;
+    tid = thread->tid;
+  } else {
+    rt::M* m = gp->m.load(kRelaxed);
+    if (!m) return false;
+    box = &m->box;
+    tid = m->tid;
+  }
+  box->lock.lock();
+  if (!alive(slot, goid)) {  // a thread cannot exit from here on: it takes this lock first
+    box->lock.unlock();
+    return false;
+  }
+  box->goid = goid;
+  box->fn = fn;
+  box->arg = arg;
+  box->answered = false;
+  box->state.store(rt::mailbox::kPending, std::memory_order_release);
+  bool sent = syscall(SYS_tgkill, getpid(), tid, rt::interrupt_signal()) == 0;
+  int64_t deadline = sent ? rt::nanotime() + timeout_ns : 0;
+  for (;;) {
+    uint32_t state = box->state.load(std::memory_order_acquire);
+    if (state == rt::mailbox::kDone) break;
+    int64_t left = deadline - rt::nanotime();
+    if (left > 0) {
+      rt::futex_wait(&box->state, state, left);
+      continue;
+    }
+    // Too late; an answer that has begun is waited for, since it writes to what the caller owns.
+    uint32_t pending = rt::mailbox::kPending;
+    if (box->state.compare_exchange_strong(pending, rt::mailbox::kIdle)) break;
+    rt::futex_wait(&box->state, rt::mailbox::kRunning, 1'000'000);
+  }
+  bool answered = box->state.load(std::memory_order_acquire) == rt::mailbox::kDone && box->answered;
+  box->state.store(rt::mailbox::kIdle, kRelaxed);
+  box->lock.unlock();
+  return answered;
+}
+
+Sched sched() noexcept {
+  Sched s{};
+  s.gomaxprocs = rt::sched.gomaxprocs.load();
+  s.idle_ps = rt::sched.npidle.load();
+  s.ms = rt::sched.mcount.load();
+  s.idle_ms = rt::sched.nmidle.load();
+  s.spinning_ms = rt::sched.nmspinning.load();
+  s.created = rt::sched.created.load();
+  s.goroutines = num_goroutine();
+  s.global_queue = rt::sched.runqsize.load();
+  for (int i = 0; i < s.gomaxprocs; i++) {
+    s.created += rt::allp[i]->created.load();
+    s.local_queues += rt::runqlen(rt::allp[i]);
+  }
+  return s;
+}
+
+}  // namespace introspect
+
+namespace rt {
+
+void on_interrupt(int, siginfo_t*, void* context) {
+  mailbox* box = tls_box;
+  if (!box) return;
+  uint32_t pending = mailbox::kPending;
+  if (!box->state.compare_exchange_strong(pending, mailbox::kRunning)) return;
+  int saved_errno = errno;
+  bool answered = false;
+  G* gp = tls_getg();
+  if (gp && gp->goid.load(std::memory_order_relaxed) == box->goid) {
+    const M* m = gp->is_thread ? nullptr : gp->m.load(std::memory_order_relaxed);
+    const void* crash = m ? m->crash_context.load() : nullptr;
+    const auto* uc = static_cast<const ucontext_t*>(crash ? crash : context);
+    introspect::Registers regs;
+#if defined(__x86_64__)
+    regs.pc = static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RIP]);
+    regs.sp = static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RSP]);
+    regs.fp = static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RBP]);
+#elif defined(__aarch64__)
+    regs.pc = uc->uc_mcontext.pc;
+    regs.sp = uc->uc_mcontext.sp;
+    regs.fp = uc->uc_mcontext.regs[29];
+#endif
+    // In the midst of a switch the stack is not yet this goroutine's. One that ran over its stack
+    // stands in, or below, the guard page.
+    if (crash || (regs.sp >= gp->stack_lo && regs.sp < gp->stack_hi)) {
+      introspect::Goroutine g;
+      introspect::read_fixed(gp, g);
+      uint32_t status = gp->status.load(std::memory_order_relaxed);
+      g.state = introspect::state_of(status);
+      g.since_ns = ns_since(gp->since.load(std::memory_order_relaxed));
+      if (gp->is_thread && status == Gwaiting) introspect::read_wait(gp, g);
+      box->fn(g, regs, box->arg);
+      answered = true;
+    }
+  }
+  box->answered = answered;
+  box->state.store(mailbox::kDone, std::memory_order_release);
+  futex_wake(&box->state);
+  errno = saved_errno;
+}
+
+}  // namespace rt
+
+}  // namespace weir

@@ -1,0 +1,341 @@
+// Ms and Ps: threads, who has which P, stopping the world (m.h).
+
+#include "m.h"
+
+#include <cxxabi.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <new>
+
+#include "clock.h"
+#include "fatal.h"
+#include "proc.h"
+#include "runq.h"
+#include "sanitize.h"
+#include "scope.h"
+#include "signals.h"
+#include "stack.h"
+#include "sysmon.h"
+#include "timer.h"
+#include "tls.h"
+
+namespace weir::rt {
+
+P* allp[kMaxProcs];
+std::atomic<M*> allm[kMaxMs];
+
+bool have_membarrier = [] {
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}();
+
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+void* mstart(void* arg) {
+  auto* m = static_cast<M*>(arg);
+  m->tid = gettid();
+  m->eh = reinterpret_cast<eh_globals*>(abi::__cxa_get_globals());
+  G* g0 = &m->g0;
+  g0->m.store(m, kRelaxed);
+  g0->status.store(Grunning, kRelaxed);
+  pthread_attr_t attr;
+  void* lo;
+  size_t size;
+  if (pthread_getattr_np(pthread_self(), &attr) != 0) fatal_error("pthread_getattr_np failed");
+  pthread_attr_getstack(&attr, &lo, &size);
+  pthread_attr_destroy(&attr);
+  g0->stack_lo = reinterpret_cast<uintptr_t>(lo);
+  g0->stack_hi = g0->stack_lo + size;
+  sanitizer_thread(g0);
+  pthread_setname_np(pthread_self(), "weir-m");
+  install_signal_stack();
+  tls_box = &m->box;
+  tls_setg(g0);
+  m->inruntime.store(true, kRelaxed);
+  acquirep(m, m->nextp);
+  mstart_loop(m);
+}
+
+// A new thread for p, when no parked one is left.
+void newm(P* p, bool spinning) noexcept {
+  auto* m = new (std::nothrow) M();  // type-stable: never freed
+  int id = -1;
+  if (m) {
+    std::scoped_lock hold(sched.lock);
+    if (sched.mcount < kMaxMs) id = sched.mcount++;
+  }
+  if (id < 0) {
+    begin_death();
+    raw_print("runtime: program exceeds 10000-thread limit\nfatal error: thread exhaustion\n\n");
+    dump_and_exit();
+  }
+  m->id = id;
+  m->nextp = p;
+  m->spinning = spinning;
+  allm[id].store(m, std::memory_order_release);
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+  // g0 runs the scheduler only; goroutines bring their own stacks.
+  if (!kSanitized) pthread_attr_setstacksize(&attr, 512 << 10);
+  pthread_t thread;
+  int err = pthread_create(&thread, &attr, mstart, m);
+  pthread_attr_destroy(&attr);
+  if (err != 0) {
+    begin_death();
+    raw_print("runtime: failed to create new OS thread (have ");
+    raw_print_u64(static_cast<uint64_t>(id));
+    raw_print(" already; errno=");
+    raw_print_u64(static_cast<uint64_t>(err));
+    raw_print(")\nfatal error: newm: may need to increase max user processes (ulimit -u)\n\n");
+    dump_and_exit();
+  }
+}
+
+// Threads of this process; 0: not known.
+int count_threads() noexcept {
+  struct stat st;
+  return stat("/proc/self/task", &st) == 0 ? static_cast<int>(st.st_nlink) - 2 : 0;
+}
+
+}  // namespace
+
+void await_retake(M* m) noexcept {
+  while (m->retake.load(std::memory_order_acquire)) {
+    sched.retake_lock.lock();
+    sched.retake_lock.unlock();
+  }
+}
+
+void acquirep(M* m, P* p) noexcept {
+  m->p.store(p, kRelaxed);
+  p->m.store(m, kRelaxed);
+  p->status.store(Prunning, std::memory_order_release);
+}
+
+P* releasep(M* m) noexcept {
+  P* p = m->p.load(kRelaxed);
+  m->p.store(nullptr, kRelaxed);
+  p->m.store(nullptr, kRelaxed);
+  p->status.store(Pidle, std::memory_order_release);
+  return p;
+}
+
+void pidleput(P* p) noexcept {
+  p->status.store(Pidle, kRelaxed);
+  p->link = sched.pidle;
+  sched.pidle = p;
+  sched.npidle.fetch_add(1);
+}
+
+P* pidleget() noexcept {
+  P* p = sched.pidle;
+  if (p) {
+    sched.pidle = p->link;
+    sched.npidle.fetch_sub(1);
+  }
+  return p;
+}
+
+void startm(P* p, bool spinning) noexcept {
+  M* m;
+  {
+    std::scoped_lock hold(sched.lock);
+    m = sched.midle;
+    if (m) {
+      sched.midle = m->schedlink;
+      sched.nmidle--;
+    }
+  }
+  if (!m) {
+    newm(p, spinning);
+    wake_sysmon();
+    return;
+  }
+  m->spinning = spinning;
+  m->nextp = p;
+  m->park.wake();
+  wake_sysmon();
+}
+
+void stopm(M* m) noexcept {
+  {
+    std::scoped_lock hold(sched.lock);
+    m->park.clear();
+    m->schedlink = sched.midle;
+    sched.midle = m;
+    sched.nmidle++;
+    checkdead();
+  }
+  m->park.sleep();
+  acquirep(m, m->nextp);
+}
+
+void handoffp(P* p) noexcept {
+  if (!runqempty(p) || sched.runqsize.load() != 0) {
+    startm(p, false);
+    return;
+  }
+  int none = 0;
+  if (sched.nmspinning.load() + sched.npidle.load() == 0 &&
+      sched.nmspinning.compare_exchange_strong(none, 1)) {
+    sched.needspinning.store(false);
+    startm(p, true);
+    return;
+  }
+  {
+    std::scoped_lock hold(sched.lock);
+    if (sched.stopping.load(kRelaxed)) {
+      p->status.store(Pgcstop, kRelaxed);
+      if (--sched.stopwait == 0) sched.stopnote.wake();
+      return;
+    }
+    if (sched.runq.len == 0) {
+      pidleput(p);
+      p = nullptr;
+    }
+  }
+  if (p) {
+    startm(p, false);
+    return;
+  }
+  if (int64_t when = next_timer()) wake_for_timer(when);
+}
+
+void gcstopm(M* m) noexcept {
+  if (m->spinning) {
+    m->spinning = false;
+    sched.nmspinning.fetch_sub(1);
+  }
+  {
+    std::scoped_lock hold(sched.lock);
+    if (!sched.stopping.load(kRelaxed)) return;  // over already
+    P* p = releasep(m);
+    p->status.store(Pgcstop, kRelaxed);
+    if (--sched.stopwait == 0) sched.stopnote.wake();
+  }
+  stopm(m);
+}
+
+bool retake(P* p) noexcept {
+  std::scoped_lock hold(sched.retake_lock);
+  M* m = p->m.load(kRelaxed);
+  if (!m || p->status.load(std::memory_order_acquire) != Prunning) return false;
+  m->retake.store(true);
+  if (have_membarrier) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  bool ours = !m->inruntime.load() && m->p.load(kRelaxed) == p;
+  if (ours) {
+    m->p.store(nullptr, kRelaxed);
+    p->m.store(nullptr, kRelaxed);
+    p->status.store(Pidle, kRelaxed);
+  }
+  m->retake.store(false, std::memory_order_release);
+  return ours;
+}
+
+void stop_the_world() noexcept {
+  int n = sched.gomaxprocs.load(kRelaxed);
+  {
+    std::scoped_lock hold(sched.lock);
+    sched.stopnote.clear();
+    sched.stopwait = n;
+    sched.stopping.store(true);
+    while (P* p = pidleget()) {
+      p->status.store(Pgcstop, kRelaxed);
+      sched.stopwait--;
+    }
+    if (sched.stopwait == 0) return;
+  }
+  do {
+    for (int i = 0; i < n; i++) {
+      allp[i]->preempt.store(true, kRelaxed);
+      if (!retake(allp[i])) continue;
+      std::scoped_lock hold(sched.lock);
+      allp[i]->status.store(Pgcstop, kRelaxed);
+      if (--sched.stopwait == 0) return;
+    }
+  } while (!sched.stopnote.sleep_for(100'000));
+}
+
+void start_the_world() noexcept {
+  int n = sched.gomaxprocs.load(kRelaxed);
+  P* with_work = nullptr;
+  {
+    std::scoped_lock hold(sched.lock);
+    sched.stopping.store(false);
+    for (int i = n - 1; i >= 0; i--) {
+      P* p = allp[i];
+      p->preempt.store(false, kRelaxed);
+      if (runqempty(p)) {
+        pidleput(p);
+      } else {
+        p->status.store(Pidle, kRelaxed);
+        p->link = with_work;
+        with_work = p;
+      }
+    }
+  }
+  while (P* p = with_work) {
+    with_work = p->link;
+    startm(p, false);
+  }
+  wakep();  // at least one M looks at the global queue and the timers
+}
+
+void procresize(int n) {
+  int old = sched.gomaxprocs.load(kRelaxed);
+  for (int i = 0; i < n; i++) {
+    if (!allp[i]) {
+      allp[i] = new P();
+      allp[i]->id = i;
+      allp[i]->rng =
+          static_cast<uint64_t>(nanotime()) + static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u;
+    }
+    allp[i]->status.store(Pgcstop, kRelaxed);
+  }
+  for (int i = n; i < old; i++) {
+    P* p = allp[i];
+    {
+      std::scoped_lock hold(sched.lock);
+      runqdrain(p);
+    }
+    movetimers(p, allp[0]);
+    gfpurge(p);
+    sched.created.fetch_add(p->created.exchange(0));
+    sched.exited.fetch_add(p->exited.exchange(0));
+    p->status.store(Pdead, kRelaxed);
+  }
+  sched.gomaxprocs.store(n, std::memory_order_release);
+}
+
+void checkdead() noexcept {
+  // An M that is not parked runs a goroutine (perhaps without a P), spins, or keeps the time.
+  if (sched.nmidle < sched.mcount || !sched.in_run.load(kRelaxed) || sched.stopping.load(kRelaxed))
+    return;
+  if (sched.nmspinning.load() > 0 || sched.runq.len != 0 || next_timer() != 0) return;
+  // A thread that is not ours may wake somebody at any time: then nothing is certain. Ours are the
+  // Ms, sysmon and the one that is in run().
+  constexpr int kOfSanitizer =
+#if defined(WEIR_TSAN)
+      1;
+#else
+      0;
+#endif
+  if (count_threads() != sched.mcount + 2 + kOfSanitizer) return;
+  int n = sched.gomaxprocs.load(kRelaxed);
+  for (int i = 0; i < n; i++) {
+    if (!runqempty(allp[i])) return;
+  }
+  sched.lock.unlock();
+  fatal_error(num_goroutine() == 0 ? "no goroutines (main called runtime.Goexit) - deadlock!"
+                                   : "all goroutines are asleep - deadlock!");
+}
+
+}  // namespace weir::rt

@@ -1,0 +1,56 @@
+// The scheduler's verbs. Go's proc.go.
+//
+// Parking and waking, in one paragraph. A goroutine that blocks calls gopark. The M picks the next
+// goroutine and switches to it directly, or to g0 when there is nothing at hand. Only then, on the
+// other stack, is the parking completed (finish_switch): the state becomes Gwaiting and `commit`
+// runs, which makes the goroutine reachable for wakers, as a rule by unlocking the lock under which
+// it was queued. So nobody can wake a goroutine whose registers are not saved yet. goready puts it
+// into runnext of the waker's P and, if some P is idle and no M is spinning, wakes an M to look for
+// work (wakep). An M that finds no work spins for a while (at most half of the busy Ps), then gives
+// up its P and parks; the last one to stop spinning looks everywhere once more, so that work which
+// was put meanwhile is not lost.
+#pragma once
+
+#include "runtime2.h"
+
+namespace weir::rt {
+
+// Blocks the caller until goready. `commit(gp, arg)` runs when gp may be woken, on another stack,
+// inside a scope: it must not block, allocate or park. Also for plain threads. No scope, no
+// spin_lock may be held but the one that commit releases.
+void gopark(void (*commit)(G* gp, void* arg), void* arg, WaitReason reason, const void* waitobj,
+            uint32_t waitobj_count = 0);
+
+// Makes a waiting goroutine runnable, next on this P; a waiting thread is woken. No spin_lock may
+// be held: when the caller has lost its P it gets in line for another one here.
+void goready(G* gp);
+
+// goready from inside a scope, on behalf of P p (null: none): to runnext or to the tail. Never
+// blocks.
+void ready_from(P* p, G* gp, bool next) noexcept;
+
+// Makes a goroutine that runs fn with a closure moved from `closure` and queues it. Returns its
+// goid. gopc: the place of the go call. main: run()'s goroutine.
+uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& options, const void* gopc,
+                  bool main);
+
+// Makes all of a queue ready, in order. (They wait, so their schedlink was free to link them.)
+void goready_all(gqueue gs);
+
+// Ends the calling goroutine at the bottom of its stack.
+[[noreturn]] void goexit0() noexcept;
+
+// Changes a state of a G that the caller owns but the profiler may hold: waits for the scan bit to
+// clear.
+void casgstatus(G* gp, uint32_t from, uint32_t to) noexcept;
+
+// The loop of an M on its own stack. Entered with M::nextp set.
+[[noreturn]] void mstart_loop(M* m) noexcept;
+
+// A timer for `when` was added: wakes the timekeeper when it would sleep longer.
+void wake_for_timer(int64_t when) noexcept;
+
+// If some P is idle and nobody looks for work, gets an M to do so. Inside a scope or without a P.
+void wakep() noexcept;
+
+}  // namespace weir::rt

@@ -1,0 +1,161 @@
+// run: starts and stops the scheduler; its settings.
+
+#include <weir/go.h>
+
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "fatal.h"
+#include "m.h"
+#include "proc.h"
+#include "sanitize.h"
+#include "signals.h"
+#include "stack.h"
+#include "sysmon.h"
+#include "tls.h"
+
+namespace weir {
+
+namespace rt {
+
+namespace {
+
+// The stack size of goroutines that were made before run() said otherwise.
+constexpr size_t kDefaultStack = kSanitized ? 256 << 10 : 64 << 10;
+
+// Before the constructors that may start goroutines.
+[[gnu::constructor(101)]] void set_default_class() {
+  sched.default_class = class_of(kDefaultStack);
+}
+
+// A number from the environment; 0 where it is not set.
+size_t env_number(const char* name, size_t min, size_t max) {
+  const char* text = getenv(name);
+  if (!text || !*text) return 0;
+  std::string_view s(text);
+  size_t value = 0;
+  auto [end, err] = std::from_chars(s.data(), s.data() + s.size(), value);
+  if (err != std::errc() || end != s.data() + s.size() || value < min || value > max) {
+    throw std::invalid_argument("weir: " + std::string(name) + "=" + text +
+                                ": expected a number from " + std::to_string(min) + " to " +
+                                std::to_string(max));
+  }
+  return value;
+}
+
+int cpus_of_process() noexcept {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int choose_maxprocs(const Options& options) {
+  if (options.maxprocs < 0 || options.maxprocs > kMaxProcs) {
+    throw std::invalid_argument("weir::run: maxprocs " + std::to_string(options.maxprocs) +
+                                " is not from 1 to " + std::to_string(kMaxProcs));
+  }
+  if (options.maxprocs) return options.maxprocs;
+  if (size_t n = env_number("WEIR_MAXPROCS", 1, kMaxProcs)) return static_cast<int>(n);
+  return std::min(cpus_of_process(), kMaxProcs);
+}
+
+size_t choose_class(const Options& options) {
+  size_t bytes =
+      options.stack_size ? options.stack_size : env_number("WEIR_STACK_SIZE", kMinStack, kMaxStack);
+  return class_of(bytes ? bytes : kDefaultStack);
+}
+
+std::mutex run_lock;    // held by the one run() under way
+std::mutex world_lock;  // stop_the_world .. start_the_world
+
+}  // namespace
+
+}  // namespace rt
+
+namespace detail {
+
+int run(const func& fn, void* closure, const Options& options) {
+  using namespace rt;
+  G* self = tls_getg();
+  if (self && !self->is_thread) throw std::logic_error("weir::run: called from a goroutine");
+  std::unique_lock only(run_lock, std::try_to_lock);
+  if (!only) throw std::logic_error("weir::run: another run is under way in this process");
+  int maxprocs = choose_maxprocs(options);
+  size_t size_class = choose_class(options);
+
+  install_signal_handlers();
+  install_fatal_handlers();
+  install_terminate_handler();
+  start_sysmon();
+  {
+    std::scoped_lock hold(world_lock);
+    sched.stopping.store(true);  // as before the first run, and since the end of the last one
+    if (sched.default_class != size_class) {
+      for (int i = 0; i < sched.gomaxprocs.load(); i++) gfpurge(allp[i]);
+      sched.default_class = size_class;
+    }
+    procresize(maxprocs);
+  }
+  sched.main_done.clear();
+  newproc1(fn, closure, {}, nullptr, /*main=*/true);
+  sched.in_run.store(true);
+  {
+    std::scoped_lock hold(world_lock);
+    start_the_world();
+  }
+  sched.main_done.sleep();
+  {
+    std::scoped_lock hold(world_lock);
+    stop_the_world();
+  }
+  return 0;
+}
+
+}  // namespace detail
+
+int gomaxprocs(int n) {
+  using namespace rt;
+  if (n < 1) return sched.gomaxprocs.load();
+  if (n > kMaxProcs) {
+    throw std::invalid_argument("weir::gomaxprocs: " + std::to_string(n) +
+                                " is more than the maximum of " + std::to_string(kMaxProcs));
+  }
+  int former = 0;
+  auto resize = [&] {
+    std::scoped_lock hold(world_lock);
+    former = sched.gomaxprocs.load();
+    if (former == n || former == 0) return;
+    bool running = !sched.stopping.load();
+    if (running) stop_the_world();
+    procresize(n);
+    if (running) start_the_world();
+  };
+  G* self = getg();
+  if (self->is_thread) {
+    resize();
+    return former;
+  }
+  // A goroutine cannot stop the world that it is part of: a thread does it while the goroutine is
+  // parked.
+  struct Request {
+    decltype(resize)& work;
+    G* caller;
+  } request{resize, self};
+  std::thread([&] {
+    while (self->status.load(std::memory_order_acquire) != Gwaiting) std::this_thread::yield();
+    request.work();
+    goready(self);
+  }).detach();
+  gopark([](G*, void*) {}, nullptr, introspect::WaitReason::none, nullptr);
+  return former;
+}
+
+}  // namespace weir

@@ -1,0 +1,262 @@
+// The scheduler's data: G (goroutine), M (OS thread), P (the right to run goroutines, with a local
+// run queue), and sched (what they share). Go's runtime2.go.
+//
+// Who owns a G's stack, by state:
+//   Gidle      nobody; the slot was never used (all zero) or is being set up by newproc
+//   Grunnable  nobody; it is on one run queue. The profiler may hold it by the scan bit
+//   Grunning   the M that runs it (G::m), which alone may change the state
+//   Gwaiting   nobody; somebody has a reference (a sudog in a queue, a timer). The scan bit as
+//   above Gdead      nobody; it is on a free list
+// A state with Gscan added belongs to the holder of the bit: nobody else changes the state until it
+// is cleared, so a held goroutine cannot run. It is held for less than a few microseconds.
+//
+// Gs live in stack slots that are never unmapped (stack.h): a stale G* may be read, never trusted.
+#pragma once
+
+#include <weir/detail/sema.h>
+#include <weir/go.h>
+#include <weir/introspect.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "futex.h"
+
+namespace weir::rt {
+
+using introspect::WaitReason;
+
+struct M;
+struct P;
+struct hchan;
+struct scase;
+
+enum : uint32_t {
+  Gidle = 0,
+  Grunnable = 1,
+  Grunning = 2,
+  Gwaiting = 4,
+  Gdead = 6,
+  Gscan = 0x1000,
+};
+
+enum : uint32_t {
+  Pidle = 0,     // on the idle list, or between owners under sched.lock
+  Prunning = 1,  // owned by P::m
+  Pgcstop = 3,   // taken by stop_the_world
+  Pdead = 4,     // beyond gomaxprocs
+};
+
+// What a parked goroutine waits on. Lives on its own stack.
+struct sudog {
+  struct G* g = nullptr;
+  sudog* next = nullptr;
+  sudog* prev = nullptr;
+  void* elem = nullptr;     // channel: the value's place
+  hchan* c = nullptr;       // channel: which
+  int case_index = -1;      // select: which case
+  bool is_select = false;   // g->select_done decides who may wake it
+  bool success = false;     // channel: a value went over (else: closed)
+  bool handoff = false;     // semaphore: the permit was handed over directly
+  int64_t acquired_ns = 0;  // semaphore: when the waiting began
+};
+
+// Mirror of the C++ ABI's per-thread exception state, which belongs to the goroutine.
+struct eh_globals {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+};
+
+// Where introspect::interrupt leaves its question for a thread's signal handler.
+struct mailbox {
+  spin_lock lock;  // held by the one who asks
+  enum : uint32_t { kIdle, kPending, kRunning, kDone };
+  std::atomic<uint32_t> state{kIdle};
+  uint64_t goid = 0;
+  void (*fn)(const introspect::Goroutine&, const introspect::Registers&, void*) = nullptr;
+  void* arg = nullptr;
+  bool answered = false;
+};
+
+struct alignas(64) G {
+  // -- touched at each switch
+  std::atomic<uint32_t> status;
+  WaitReason waitreason;              // valid while Gwaiting
+  bool is_thread;                     // a plain OS thread that uses weir: no stack slot, no M
+  bool is_main;                       // run()'s goroutine
+  uintptr_t sp;                       // saved stack pointer while not running
+  std::atomic<M*> m;                  // the M that runs it (Grunning), or ran it last
+  std::atomic<uint64_t> since;        // cputicks() of the last change of state
+  const void* waitobj;                // hchan, Mutex, ...; select: its scases. Valid while Gwaiting
+  uint32_t waitobj_count;             // select: number of scases
+  std::atomic<uint32_t> select_done;  // select: 1 once one waker has won
+  sudog* param;                       // the sudog by which it was woken
+  G* schedlink;                       // next in the queue or free list that it is on
+  eh_globals eh;
+
+  // -- fixed for a goroutine's life
+  std::atomic<uint64_t> goid;  // 0: no goroutine here
+  uint64_t parent_goid;
+  const void* gopc;
+  const void* startpc;
+  const detail::func* fn;
+  void* closure;
+  uintptr_t stack_lo,
+      stack_hi;   // for Gs in slots, hi is just below the closure's end: the G itself
+  uint32_t slot;  // index of the slot
+  uint32_t size_class;
+  char name[introspect::kMaxName + 1];
+
+  // -- rare
+  void* unwind;  // goexit's exception object
+  void* tsan_fiber;
+  void* asan_fake_stack;
+  std::atomic<uint32_t> thread_ready;  // is_thread: futex word, 1: woken
+
+  bool has_eh() const noexcept { return eh.caught != nullptr || eh.uncaught != 0; }
+};
+
+// The G of a plain thread. In chunks of its own, so that one may ask it although it may be gone
+// (goid 0).
+struct thread_G : G {
+  int tid;
+  mailbox box;
+};
+
+inline constexpr uint32_t kRunqSize = 256;
+
+struct timer {
+  int64_t when;  // nanotime
+  G* g;
+};
+
+struct alignas(64) P {
+  int id;
+  std::atomic<uint32_t> status;
+  std::atomic<M*> m;  // while Prunning
+  P* link;            // idle list
+
+  // The local run queue (runq.h). Only the owner puts; anybody takes.
+  std::atomic<uint32_t> runqhead;
+  std::atomic<uint32_t> runqtail;
+  std::atomic<G*> runnext;  // to run next, ahead of the queue: made ready by the running G
+  std::atomic<G*> runq[kRunqSize];
+
+  // -- the owner's alone
+  std::atomic<uint32_t> schedtick;  // advances when a goroutine gets a new time slice
+  std::atomic<bool> preempt;        // others ask: let g0 look around (time slice over, world stops)
+  uint32_t switches;                // since the timers were looked at
+  uint64_t goidcache, goidcacheend;
+  G* gfree;  // warm stacks of the default size
+  uint32_t gfreecnt;
+  uint64_t rng;
+  std::atomic<uint64_t> created, exited;  // goroutines; others only read
+
+  // Timers: a 4-ary heap by `when`, under its lock; anybody may run those that are due (timer.h).
+  spin_lock timers_lock;
+  timer* timers;
+  size_t timers_len, timers_cap;
+  std::atomic<int64_t> timer0_when;  // when of the first, 0: none; written under the lock
+
+  // -- sysmon's alone
+  uint32_t seen_tick;
+  int64_t seen_when;
+};
+
+struct M {
+  std::atomic<P*> p;  // taken away by retake only while !inruntime
+  // True while the M is inside the scheduler, or a runtime call that uses its P (scope.h). Then,
+  // and only then, the P cannot be taken away.
+  std::atomic<bool> inruntime;
+  std::atomic<bool> retake;  // somebody is deciding about our P, under sched.retake_lock
+
+  G* curg;  // the goroutine that runs here; null: g0
+  G* prev;  // switched away from; its parking is to be completed (finish_switch)
+  uint32_t prev_status;
+  void (*commit)(G* gp,
+                 void* arg);  // what makes `prev` reachable again, run once its registers are saved
+  void* commit_arg;
+  eh_globals* eh;  // this thread's exception state
+  bool spinning;   // looks for work; counted in sched.nmspinning
+  P* nextp;        // given by the one who wakes us
+  note park;
+  M* schedlink;  // idle list
+  int id;
+  int tid;
+  G g0;  // the scheduler's context: the thread's own stack
+  mailbox box;
+  std::atomic<const void*>
+      crash_context;  // ucontext_t of a fatal signal: where the goroutine really is
+};
+
+struct gqueue {
+  G* head = nullptr;
+  G* tail = nullptr;
+  uint32_t len = 0;
+  void push_back(G* gp) noexcept {
+    gp->schedlink = nullptr;
+    (tail ? tail->schedlink : head) = gp;
+    tail = gp;
+    len++;
+  }
+  G* pop_front() noexcept {
+    G* gp = head;
+    if (gp) {
+      head = gp->schedlink;
+      if (!head) tail = nullptr;
+      len--;
+    }
+    return gp;
+  }
+  void append(gqueue other) noexcept {
+    if (!other.head) return;
+    (tail ? tail->schedlink : head) = other.head;
+    tail = other.tail;
+    len += other.len;
+  }
+};
+
+inline constexpr int kMaxProcs = 1024;
+inline constexpr int kMaxMs = 10000;
+
+struct Sched {
+  spin_lock lock;      // protects what follows, up to the atomics. A leaf but for futex wakes
+  M* midle = nullptr;  // parked Ms
+  std::atomic<int> nmidle{0};  // changed under the lock
+  std::atomic<int> mcount{0};
+  P* pidle = nullptr;
+  gqueue runq;       // the global run queue
+  int stopwait = 0;  // Ps that stop_the_world still waits for
+  note stopnote;
+
+  std::atomic<int> npidle{0};
+  std::atomic<int> nmspinning{0};
+  std::atomic<bool> needspinning{
+      false};  // somebody wanted a spinning M while the last one was giving up
+  std::atomic<uint32_t> runqsize{0};  // runq.len, for a look without the lock
+  std::atomic<bool> stopping{false};  // the world is stopped or about to be
+  std::atomic<bool> started{false};   // Ps exist
+  std::atomic<bool> in_run{false};    // a run() is under way and its main has not returned
+  std::atomic<int> gomaxprocs{0};
+
+  spin_lock retake_lock;  // one decision about taking a P away at a time
+
+  // The M that sleeps until the next timer (timekeeper), holding no P.
+  std::atomic<bool> timekeeping{false};
+  std::atomic<int64_t> keep_until{0};    // until when it sleeps; 0: nobody does
+  std::atomic<uint32_t> keeper_word{0};  // futex: advanced to wake it
+
+  std::atomic<uint64_t> goidgen{1};             // next goid; 1 is kept for the first main
+  std::atomic<uint64_t> created{0}, exited{0};  // goroutines, by those without a P
+  std::atomic<G*> main_g{nullptr};
+  size_t default_class = 0;  // size class of goroutines' stacks
+
+  note main_done;
+};
+
+extern Sched sched;
+extern P* allp[kMaxProcs];            // [0, gomaxprocs); entries are never freed
+extern std::atomic<M*> allm[kMaxMs];  // [0, mcount)
+
+}  // namespace weir::rt

@@ -1,0 +1,18 @@
+// Signals: the profiler's question to a running thread, stack overflow, SIGQUIT.
+#pragma once
+
+namespace weir::rt {
+
+// Installs the handler of the reserved signal, by which introspect asks a thread for its registers.
+// Once.
+void install_signal_handlers();
+// SIGSEGV and SIGBUS (stack overflow is told from other faults, which go to the former handler),
+// and SIGQUIT, where the program has no handler of its own. Once, at the first run().
+void install_fatal_handlers();
+// Gives the calling thread an alternate stack, so that a handler can run when the goroutine has
+// none left.
+void install_signal_stack();
+// The number of the reserved signal.
+int interrupt_signal() noexcept;
+
+}  // namespace weir::rt

@@ -1,0 +1,50 @@
+// sleep_for.
+
+#include <weir/time.h>
+
+#include <cerrno>
+#include <ctime>
+
+#include "clock.h"
+#include "proc.h"
+#include "timer.h"
+#include "tls.h"
+
+namespace weir::detail {
+
+namespace {
+
+// On a plain thread: by the kernel, but seen as a wait.
+void thread_sleep(rt::G* gp, int64_t until) noexcept {
+  gp->waitreason = rt::WaitReason::sleep;
+  gp->waitobj = nullptr;
+  gp->since.store(rt::cputicks(), std::memory_order_relaxed);
+  gp->status.store(rt::Gwaiting, std::memory_order_release);
+  timespec t = {static_cast<time_t>(until / 1'000'000'000),
+                static_cast<long>(until % 1'000'000'000)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, nullptr) == EINTR) {
+  }
+  gp->since.store(rt::cputicks(), std::memory_order_relaxed);
+  gp->status.store(rt::Grunning, std::memory_order_release);
+}
+
+}  // namespace
+
+void sleep_ns(int64_t ns) {
+  if (ns <= 0) return;
+  int64_t now = rt::nanotime();
+  int64_t until = ns > INT64_MAX - now ? INT64_MAX : now + ns;
+  rt::G* gp = rt::getg();
+  if (gp->is_thread) {
+    thread_sleep(gp, until);
+    return;
+  }
+  // Into the heap of the P that the M has when the goroutine is parked.
+  auto commit = [](rt::G* g, void* arg) {
+    rt::M* m = rt::tls_getg()->m.load(std::memory_order_relaxed);
+    rt::addtimer(m->p.load(std::memory_order_relaxed), *static_cast<int64_t*>(arg), g);
+  };
+  rt::gopark(commit, &until, rt::WaitReason::sleep, nullptr);
+}
+
+}  // namespace weir::detail

@@ -1,0 +1,18 @@
+// sysmon: the thread that watches the others. Go's sysmon.
+//
+// It takes Ps from goroutines that have run for 10 ms while others wait (they keep their OS thread
+// and get in line for a P at their next runtime call), and prints the dump of a dying process or of
+// SIGQUIT, since it has a full-size stack and is never the one that is stuck. Asleep while nothing
+// runs.
+#pragma once
+
+namespace weir::rt {
+
+// Starts the thread once.
+void start_sysmon();
+// An M is about to run goroutines, or a dump was asked for. Async-signal-safe.
+void wake_sysmon(bool dump = false) noexcept;
+bool on_sysmon() noexcept;
+bool have_sysmon() noexcept;
+
+}  // namespace weir::rt
