@@ -61,7 +61,7 @@ void write_raw_dump(uint64_t first_goid, bool all) noexcept {
       raw_print(g.state == introspect::State::waiting ? introspect::to_string(g.wait_reason)
                                                       : introspect::to_string(g.state));
       raw_print(g.thread ? ", locked to thread]:\n" : "]:\n");
-      if (g.start_pc) {
+      if (g.gopc) {
         raw_print("\tfunction at 0x");
         raw_print_hex(reinterpret_cast<uintptr_t>(g.start_pc));
         raw_print("\ncreated by 0x");

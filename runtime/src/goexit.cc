@@ -20,6 +20,7 @@ _Unwind_Reason_Code at_frame(int, _Unwind_Action actions, _Unwind_Exception_Clas
                              _Unwind_Exception* e, _Unwind_Context*, void*) {
   if (actions & _UA_END_OF_STACK) {
     std::free(e);
+    rt::tls_getg()->is_main = false;  // run() waits for main to return, and now it never will
     rt::goexit0();
   }
   return _URC_NO_REASON;

@@ -65,8 +65,10 @@ void switch_to(M* m, G* self, G* gp, uint64_t ticks, bool dying) noexcept {
   m->curg = gp;
   switch_eh(m, self, gp);
   tls_setg(gp);
-  sanitizer_switch(self, gp, dying);
-  weir_switch(&self->sp, gp->sp);
+  uintptr_t* save_sp = &self->sp;
+  uintptr_t sp = gp->sp;
+  sanitizer_switch(self, gp, dying);  // from here to the switch: registers only
+  weir_switch(save_sp, sp);
   G* me = tls_getg();
   sanitizer_switched(me);
 }
@@ -75,8 +77,10 @@ void switch_to_g0(M* m, G* self, bool dying) noexcept {
   m->curg = nullptr;
   switch_eh(m, self, &m->g0);
   tls_setg(&m->g0);
+  uintptr_t* save_sp = &self->sp;
+  uintptr_t sp = m->g0.sp;
   sanitizer_switch(self, &m->g0, dying);
-  weir_switch(&self->sp, m->g0.sp);
+  weir_switch(save_sp, sp);
   G* me = tls_getg();
   sanitizer_switched(me);
 }
@@ -573,6 +577,11 @@ void gosched() {
   }
   M* m;
   P* p = enter_with_p(gp, &m);
+  if (runqempty(p) && sched.runqsize.load(kRelaxed) == 0 && p->timer0_when.load(kRelaxed) == 0 &&
+      !p->preempt.load(kRelaxed)) {
+    leave_runtime(m);  // nobody to yield to
+    return;
+  }
   switch_away(m, p, gp, Grunnable, commit_yield, p);
 }
 
