@@ -85,13 +85,23 @@ void switch_to_g0(M* m, G* self, bool dying) noexcept {
   sanitizer_switched(me);
 }
 
-// A goroutine that can run at once on p, without any of the duties that g0 has: looking at the
-// global queue each 61 ticks and at timers, and what P::preempt asks for. Null: let g0 find one.
+// The end of a turn for goroutines that wake each other by runnext: the ring's come first now.
+void kick_runnext(P* p) noexcept {
+  if (G* gp = p->runnext.exchange(nullptr, std::memory_order_acquire)) runqput(p, gp, false);
+}
+
+// A goroutine that can run at once on p, without any of the duties that g0 has: looking at the global queue
+// each 61 ticks and at timers, and what P::preempt asks for. Null: let g0 find one.
+//
+// Goroutines that wake each other by runnext share a time slice, as in Go; where Go leaves it at that, here a
+// slice also ends after 64 switches, so that such a pair does not keep the others waiting for 10 ms.
 G* next_at_hand(P* p) noexcept {
   uint32_t tick = p->schedtick.load(kRelaxed);
   if (tick % 61 == 0 && sched.runqsize.load(kRelaxed) != 0) return nullptr;
   if (p->preempt.load(kRelaxed)) return nullptr;
-  if (p->timer0_when.load(kRelaxed) != 0 && ++p->switches % 8 == 0) return nullptr;
+  uint32_t n = ++p->switches;
+  if (n % 8 == 0 && p->timer0_when.load(kRelaxed) != 0) return nullptr;
+  if (n % 64 == 0) kick_runnext(p);
   bool inherit;
   G* gp = runqget(p, &inherit);
   if (gp && !inherit) p->schedtick.store(tick + 1, kRelaxed);
@@ -226,9 +236,8 @@ G* findrunnable(M* m, bool* inherit) noexcept {
       continue;
     }
     if (p->preempt.load(kRelaxed)) {
-      // Goroutines that wake each other by runnext share one time slice, and it is over.
       p->preempt.store(false, kRelaxed);
-      if (G* gp = p->runnext.exchange(nullptr, std::memory_order_acquire)) runqput(p, gp, false);
+      kick_runnext(p);
     }
     int64_t now = p->timer0_when.load(kRelaxed) != 0 ? nanotime() : 0;
     if (now) {

@@ -146,7 +146,7 @@ struct alignas(64) P {
   // -- the owner's alone
   std::atomic<uint32_t> schedtick;  // advances when a goroutine gets a new time slice
   std::atomic<bool> preempt;        // others ask: let g0 look around (time slice over, world stops)
-  uint32_t switches;                // since the timers were looked at
+  uint32_t switches;                // by next_at_hand
   uint64_t goidcache, goidcacheend;
   G* gfree;  // warm stacks of the default size
   uint32_t gfreecnt;
