@@ -1,0 +1,126 @@
+// The endpoint's answers (routes.h).
+
+#include "routes.h"
+
+#include <charconv>
+#include <memory>
+#include <utility>
+
+#include <weir/go.h>
+#include <weir/profiler/capture.h>
+#include <weir/profiler/encode.h>
+#include <weir/profiler/snapshot.h>
+
+namespace weir::http {
+
+namespace {
+
+constexpr const char* kText = "text/plain; charset=utf-8";
+
+// Go's strconv.Atoi with errors read as 0.
+int atoi_or_zero(const std::string& text) noexcept {
+  int value = 0;
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  if (begin != end && *begin == '+') begin++;
+  auto [at, err] = std::from_chars(begin, end, value);
+  return err == std::errc() && at == end ? value : 0;
+}
+
+Answer text(int status, std::string body) {
+  Answer a;
+  a.status = status;
+  a.content_type = kText;
+  a.body = std::move(body);
+  return a;
+}
+
+Answer goroutines(const Query& q) {
+  auto snapshot = std::make_shared<const profiler::Snapshot>(profiler::capture());
+  Answer a;
+  auto encode = [&a, &snapshot](bool (*writer)(const profiler::Snapshot&, const profiler::Sink&)) {
+    a.write = [snapshot, writer](const profiler::Sink& sink) { return writer(*snapshot, sink); };
+  };
+  std::string format = q.param("format");
+  if (format == "json") {
+    a.content_type = "application/json";
+    encode(profiler::write_json);
+    return a;
+  }
+  if (!format.empty()) return text(400, "invalid value for \"format\": the only one is json\n");
+  int debug = atoi_or_zero(q.param("debug"));
+  if (debug == 0) {
+    a.content_type = "application/octet-stream";
+    a.attachment = "goroutine";
+    encode(profiler::write_pprof);
+  } else {
+    a.content_type = kText;
+    encode(debug == 1 ? profiler::write_debug1 : profiler::write_debug2);
+  }
+  return a;
+}
+
+Answer index(const Query&) {
+  Answer a;
+  a.content_type = "text/html; charset=utf-8";
+  a.body =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<title>/debug/</title>\n"
+      "<meta name=\"viewport\" content=\"width=device-width\">\n<style>\n"
+      "body { font: 15px/1.5 system-ui, sans-serif; max-width: 46em; margin: 2em auto; padding: 0 "
+      "1em; }\n"
+      "td { padding: .15em 1em .15em 0; vertical-align: top; }\n"
+      "td:first-child { white-space: nowrap; font-family: ui-monospace, monospace; }\n"
+      "</style>\n</head>\n<body>\n<h1>weir</h1>\n<p>" +
+      std::to_string(weir::num_goroutine()) +
+      " goroutines</p>\n<table>\n"
+      "<tr><td><a href=\"/debug/goroutine?debug=1\">goroutine?debug=1</a></td>"
+      "<td>goroutines grouped by stack, with counts</td></tr>\n"
+      "<tr><td><a href=\"/debug/goroutine?debug=2\">goroutine?debug=2</a></td>"
+      "<td>full goroutine stack dump: every goroutine, what it waits for, who created "
+      "it</td></tr>\n"
+      "<tr><td><a href=\"/debug/goroutine?format=json\">goroutine?format=json</a></td>"
+      "<td>the same as JSON, with channels, locks and wait groups</td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/goroutine\">pprof/goroutine</a></td>"
+      "<td>profile for <code>go tool pprof http://HOST/debug/pprof/goroutine</code></td></tr>\n"
+      "<tr><td><a href=\"/healthz\">/healthz</a></td><td>answers ok while this server "
+      "lives</td></tr>\n"
+      "</table>\n</body>\n</html>\n";
+  return a;
+}
+
+Answer health(const Query&) { return text(200, "ok\n"); }
+
+struct Route {
+  const char* path;
+  bool expensive;
+  Answer (*answer)(const Query&);
+};
+constexpr Route kRoutes[] = {
+    {"/debug/", false, index},
+    {"/debug/pprof/", false, index},
+    {"/debug/goroutine", true, goroutines},
+    {"/debug/pprof/goroutine", true, goroutines},
+    {"/healthz", false, health},
+};
+
+const Route* find(std::string_view path) noexcept {
+  for (const Route& r : kRoutes) {
+    if (path == r.path) return &r;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool is_expensive(std::string_view path) noexcept {
+  const Route* r = find(path);
+  return r && r->expensive;
+}
+
+Answer answer(const Query& query) {
+  if (const Route* r = find(query.path)) return r->answer(query);
+  if (query.path.starts_with("/debug/pprof/")) return text(404, "Unknown profile\n");
+  return text(404, "404 page not found: /debug/ lists what there is\n");
+}
+
+}  // namespace weir::http
