@@ -140,7 +140,7 @@ size_t select(Cases... cases) {
   constexpr size_t kOps = sizeof...(Cases) - kDefaults;
   static_assert(kDefaults <= 1, "select: more than one on_default");
   static_assert(kOps <= rt::kMaxCases, "select: too many cases");
-  std::array<rt::scase, kOps + 1> ops;      // one more: no arrays of size zero
+  std::array<rt::scase, kOps + 1> ops{};      // one more: no arrays of size zero
   std::array<size_t, kOps + 1> position{};  // of each operation among the arguments
   size_t n = 0, at = 0, default_at = 0;
   (
@@ -153,7 +153,7 @@ size_t select(Cases... cases) {
         }
       }(),
       ...);
-  (void)default_at;
+  (void)at, (void)default_at;
   rt::select_result r = rt::selectgo(ops.data(), n, kDefaults == 0);
   size_t chosen = r.index < 0 ? default_at : position[static_cast<size_t>(r.index)];
   at = 0;

@@ -1,0 +1,28 @@
+// Snapshot -> the formats that Go's tools and ours read. Pure functions; output is streamed to the
+// sink in pieces of bounded size, so that a million goroutines need no text in memory.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include <weir/profiler/snapshot.h>
+
+namespace weir::profiler {
+
+// Takes the next bytes; false: the reader is gone, stop. The encoders then return false too.
+using Sink = std::function<bool(std::string_view)>;
+
+// Go's debug=1: groups with counts. go tool pprof reads it. Threads count like goroutines.
+bool write_debug1(const Snapshot& s, const Sink& sink);
+// Go's debug=2, as a panic prints it: every goroutine with its stack. panicparse reads it: for its
+// sake a place in a C++ file ends in a mark (`file.cc:41 +0x1b .c:41`), and labels stand within the
+// brackets.
+bool write_debug2(const Snapshot& s, const Sink& sink);
+// profile.proto, gzip: go tool pprof reads it. weir's own frames are left out at the leaf and the
+// root, so that the function which blocks is the one with the flat count. Each sample has the
+// labels `state` and `wait_reason` beside its own.
+bool write_pprof(const Snapshot& s, const Sink& sink);
+// JSON, schema "weir.snapshot/1": all that the Snapshot holds. src/encode_json.cc describes it.
+bool write_json(const Snapshot& s, const Sink& sink);
+
+}  // namespace weir::profiler

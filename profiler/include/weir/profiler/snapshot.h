@@ -1,0 +1,107 @@
+// Snapshot: all goroutines of a process at one time, as a value.
+//
+// Frames, locations and stacks are stored once and referred to by index. Everything downstream of capture
+// (text, pprof, JSON, graphs, diffs, detectors) is a pure function over this type; dumps of other processes
+// are parsed into the same type. No pointers into the observed process: addresses are plain numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir::profiler {
+
+// One function at one place in the source. Inlined calls are frames of their own.
+struct Frame {
+  std::string function;  // readable: no template noise, lambdas as "f()::lambda"; never empty
+  std::string file;      // as the debug information has it; empty: not known
+  int line = 0;          // 0: not known
+  uint64_t offset = 0;   // bytes from the start of the (outermost) function
+  bool runtime = false;  // one of weir's own: hidden where the user's code is meant
+  bool operator==(const Frame&) const = default;
+};
+
+// A program counter and what it means.
+struct Location {
+  uint64_t address = 0;         // the call's pc: return address - 1; exact for a leaf of a running one
+  uint32_t mapping = 0;         // index + 1 into Snapshot::mappings; 0: none
+  std::vector<uint32_t> frames; // indexes into Snapshot::frames, innermost (inlined) first; never empty
+};
+
+// A loaded object (executable or library).
+struct Mapping {
+  uint64_t start = 0, limit = 0, offset = 0;
+  std::string file;
+  std::string build_id;  // hex
+};
+
+struct Stack {
+  std::vector<uint32_t> locations;  // indexes into Snapshot::locations, leaf first
+  bool truncated = false;           // deeper than what was recorded, or the walk could not go on
+};
+
+inline constexpr uint32_t kNone = UINT32_MAX;
+
+enum class State : uint8_t { idle, runnable, running, syscall, waiting, dead, copystack };
+
+// What a goroutine waits for. `location`s are indexes into Snapshot::locations, kNone: not known.
+struct Object {
+  std::string kind;  // "chan", "mutex", "rwmutex", "waitgroup"
+  uint64_t address = 0;
+  uint32_t made_at = kNone;
+  bool send = false;  // chan: the wait is for sending
+  bool closed = false;
+  uint64_t cap = 0, len = 0, sends = 0, recvs = 0, handles = 0;
+  uint64_t owner_goid = 0;
+  bool owner_alive = false;  // the owner was met in the same snapshot
+  uint64_t readers = 0;
+  uint32_t locked_at = kNone, rlocked_at = kNone;
+  int64_t counter = 0;
+  uint64_t adds = 0, dones = 0;
+  uint32_t added_at = kNone, done_at = kNone;
+};
+
+// One goroutine.
+struct Member {
+  uint64_t goid = 0;
+  uint64_t parent_goid = 0;  // 0: not known
+  int64_t since_ns = 0;      // time in this state; -1: not known
+  uint32_t name = 0;         // index into Snapshot::strings; 0: none
+  uint32_t first_object = 0, object_count = 0;  // a range of Snapshot::objects
+  uint32_t objects_total = 0;  // larger than object_count when not all were recorded
+};
+
+// Goroutines alike: same stack, state, wait reason, kind of object, creator and labels.
+struct Group {
+  uint32_t stack = 0;              // index into Snapshot::stacks
+  State state = State::waiting;
+  std::string wait_reason;         // Go's text; empty when not waiting
+  std::string object_kind;         // of what it waits for; empty: nothing
+  uint32_t created_by = kNone;     // index into Snapshot::locations
+  bool thread = false;             // plain OS threads that use weir
+  std::vector<std::pair<std::string, std::string>> labels;  // sorted by key
+  uint64_t count = 0;              // goroutines; members.size() where the source has members
+  std::vector<Member> members;     // sorted by goid; empty where the source has counts only
+};
+
+struct Snapshot {
+  int64_t taken_at_ns = 0;     // wall clock, ns since 1970
+  int64_t duration_ns = 0;     // of the capture, symbolization not included
+  int64_t longest_hold_ns = 0; // the longest that one goroutine was held still
+  uint64_t total = 0;          // goroutines, without threads
+  uint64_t requester_goid = 0; // to be shown first; 0: none
+  std::string process;         // name of the program
+  int64_t pid = 0;
+  std::string source;          // "weir", or what it was parsed from
+  std::vector<std::string> strings{""};
+  std::vector<Frame> frames;
+  std::vector<Location> locations;
+  std::vector<Mapping> mappings;
+  std::vector<Stack> stacks;
+  std::vector<Object> objects;
+  std::vector<Group> groups;   // most goroutines first, then by stack
+};
+
+}  // namespace weir::profiler

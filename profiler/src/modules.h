@@ -1,0 +1,49 @@
+// Modules: the loaded objects of this process (executable, libraries, vdso), as libdw wants them.
+//
+// A file is used only if it is the one that was loaded (same build id, where the loaded one has
+// any), so that a program which was rebuilt while it runs is not explained by the new file. Debug
+// information is looked for in the object itself and under /usr/lib/debug, never on the network.
+// Not thread-safe: who owns a Modules has a lock. All of it may allocate and read files.
+#pragma once
+
+#include <elfutils/libdwfl.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/profiler/snapshot.h>
+
+namespace weir::profiler {
+
+class Modules {
+ public:
+  Modules();
+  ~Modules();
+  Modules(const Modules&) = delete;
+  Modules& operator=(const Modules&) = delete;
+
+  // Takes note of what was loaded and unloaded since the last call. True: something was unloaded,
+  // and whatever was derived from addresses or Dwfl_Module pointers must be dropped.
+  bool refresh();
+
+  // The object that has `address`, as of the last refresh; null: none.
+  Dwfl_Module* find(uintptr_t address);
+
+ private:
+  struct Object;
+
+  static int find_elf(Dwfl_Module* module, void** userdata, const char* name, Dwarf_Addr base,
+                      char** file_name, Elf** elf);
+  static const Dwfl_Callbacks kCallbacks;
+
+  Dwfl* dwfl_;
+  std::vector<std::unique_ptr<Object>> objects_;
+  unsigned long long loads_ = 0, unloads_ = 0;  // of the dynamic linker, as of the last refresh
+};
+
+// The executable segments of all loaded objects: the program's own first, then by address.
+std::vector<Mapping> mappings();
+
+}  // namespace weir::profiler

@@ -1,0 +1,45 @@
+// Probe: what one slot of the scheduler holds at one instant: the goroutine's record and its raw
+// stack.
+//
+// A parked goroutine is held for the time of its walk. A running one is asked by signal; its answer
+// goes into a request of a static pool, which a handler that comes too late finds taken back: every
+// request has a generation, and the handler must win the request's state before it writes.
+#pragma once
+
+#include <weir/introspect.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "unwind.h"
+
+namespace weir::profiler {
+
+struct Probe {
+  introspect::Goroutine g;
+  RawStack stack;  // depth 0: no stack could be had
+};
+
+enum class Seen : uint8_t {
+  nobody,     // the slot is empty
+  goroutine,  // or a thread that waits
+  bystander,  // a thread that exists but does not wait in weir; only g.goid is filled
+};
+
+// One capture's budget and measurements.
+struct ProbeContext {
+  uint64_t longest_hold = 0;          // ticks
+  int64_t patience_ns = 500'000'000;  // for all threads that do not answer, together
+};
+
+// Looks at a slot. May take locks and read files (to learn rules), but never while a goroutine is
+// held.
+Seen probe(size_t slot, ProbeContext& context, Probe& out);
+
+// A clock for holds: cheap, monotonic per CPU, of unknown rate.
+uint64_t ticks() noexcept;
+
+// For tests: requests that are in use or that a late handler still has.
+size_t requests_in_use() noexcept;
+
+}  // namespace weir::profiler

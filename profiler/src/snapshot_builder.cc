@@ -1,0 +1,262 @@
+#include "snapshot_builder.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "modules.h"
+#include "symbolize.h"
+
+namespace weir::profiler {
+
+namespace {
+
+State state_of(introspect::State s) {
+  static_assert(static_cast<int>(introspect::State::copystack) ==
+                static_cast<int>(State::copystack));
+  return static_cast<State>(s);
+}
+
+// Equal in everything that a dump shows.
+bool same(const Object& a, const Object& b) {
+  const auto fields = [](const Object& o) {
+    return std::tie(o.address, o.kind, o.made_at, o.send, o.closed, o.cap, o.len, o.sends, o.recvs,
+                    o.handles, o.owner_goid, o.readers, o.locked_at, o.rlocked_at, o.counter,
+                    o.adds, o.dones, o.added_at, o.done_at);
+  };
+  return fields(a) == fields(b);
+}
+
+}  // namespace
+
+struct SnapshotBuilder::Chunk {
+  static constexpr size_t kMembers = 16384;
+  size_t used = 0;
+  std::array<Member, kMembers> members;
+  std::array<uint32_t, kMembers> groups;
+};
+
+SnapshotBuilder::SnapshotBuilder() = default;
+SnapshotBuilder::~SnapshotBuilder() = default;
+
+size_t SnapshotBuilder::GroupKeyHash::operator()(const GroupKey& k) const noexcept {
+  uint64_t h = uint64_t{k.stack} << 32 | k.created_by;
+  h = (h ^ h >> 29) * 0x9fb21c651e98df25U;
+  h ^= static_cast<uint64_t>(k.state) | static_cast<uint64_t>(k.reason) << 8 |
+       static_cast<uint64_t>(k.object) << 16 | static_cast<uint64_t>(k.thread) << 24;
+  return h * 0x9e3779b97f4a7c15U;
+}
+
+uint32_t SnapshotBuilder::intern_location(uint64_t address) {
+  const auto index = static_cast<uint32_t>(snapshot_.locations.size());
+  const auto [found, is_new] = locations_.try_emplace(address, index);
+  if (is_new) snapshot_.locations.push_back({address, 0, {}});
+  return found->second;
+}
+
+// The call that returns to `pc`; also for addresses that current_pc() took, which are that of the
+// instruction behind the one meant.
+uint32_t SnapshotBuilder::intern_return_address(const void* pc) {
+  return pc ? intern_location(reinterpret_cast<uintptr_t>(pc) - 1) : kNone;
+}
+
+uint32_t SnapshotBuilder::intern_name(const char* name) {
+  if (*name == '\0') return 0;
+  const auto index = static_cast<uint32_t>(snapshot_.strings.size());
+  const auto [found, is_new] = names_.try_emplace(name, index);
+  if (is_new) snapshot_.strings.emplace_back(name);
+  return found->second;
+}
+
+uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
+  if (last_group_ != kNone && key == last_key_) return last_group_;
+  const auto index = static_cast<uint32_t>(snapshot_.groups.size());
+  const auto [found, is_new] = groups_.try_emplace(key, index);
+  if (is_new) {
+    Group& group = snapshot_.groups.emplace_back();
+    group.stack = key.stack;
+    group.state = key.state;
+    group.wait_reason = introspect::to_string(key.reason);
+    group.object_kind = introspect::to_string(key.object);
+    group.created_by = key.created_by;
+    group.thread = key.thread;
+  }
+  last_key_ = key;
+  return last_group_ = found->second;
+}
+
+uint32_t SnapshotBuilder::intern_object(const introspect::Object& o) {
+  Object object;
+  object.kind = introspect::to_string(o.kind);
+  object.address = reinterpret_cast<uintptr_t>(o.address);
+  object.made_at = intern_return_address(o.made_pc);
+  object.send = o.send;
+  object.closed = o.closed;
+  object.cap = o.cap;
+  object.len = o.len;
+  object.sends = o.sends;
+  object.recvs = o.recvs;
+  object.handles = o.handles;
+  object.owner_goid = o.owner_goid;
+  object.owner_alive = o.owner_goid != 0;
+  object.readers = o.readers;
+  object.locked_at = intern_return_address(o.lock_pc);
+  object.rlocked_at = intern_return_address(o.rlock_pc);
+  object.counter = o.counter;
+  object.adds = o.adds;
+  object.dones = o.dones;
+  object.added_at = intern_return_address(o.add_pc);
+  object.done_at = intern_return_address(o.done_pc);
+
+  const auto index = static_cast<uint32_t>(snapshot_.objects.size());
+  const auto [latest, is_new] = latest_objects_.try_emplace(object.address, index);
+  if (!is_new) {
+    if (same(snapshot_.objects[latest->second], object)) return latest->second;
+    latest->second = index;
+  }
+  snapshot_.objects.push_back(std::move(object));
+  return index;
+}
+
+// Members refer to a range of objects. Whoever waits for one object alone shares its record with
+// others; the objects of a select follow each other and are stored anew.
+void SnapshotBuilder::add_objects(size_t slot, const introspect::Goroutine& g, Member& member) {
+  member.object_count = g.object_count;
+  member.objects_total = g.objects_total;
+  if (g.object_count == 0) return;
+  if (g.object_count > 1) latest_objects_.clear();
+  const size_t before = snapshot_.objects.size();
+  for (uint32_t i = 0; i < g.object_count; ++i) {
+    const introspect::Object& o = g.objects[i];
+    if (i > 0) latest_objects_.erase(reinterpret_cast<uintptr_t>(o.address));
+    const uint32_t index = intern_object(o);
+    if (i == 0) member.first_object = index;
+    if (o.owner_goid != 0 && index >= before) owned_.push_back({index, slot, g.goid});
+  }
+}
+
+void SnapshotBuilder::add(size_t slot, const Probe& probe) {
+  const introspect::Goroutine& g = probe.g;
+  Member member;
+  member.goid = g.goid;
+  member.parent_goid = g.parent_goid;
+  member.since_ns = g.since_ns;
+  member.name = intern_name(g.name);
+  add_objects(slot, g, member);
+
+  GroupKey key{};
+  key.stack = stacks_.add(probe.stack);
+  key.created_by = intern_return_address(g.gopc);
+  key.state = state_of(g.state);
+  if (g.state == introspect::State::waiting) key.reason = g.wait_reason;
+  key.object = g.object_count > 0 ? g.objects[0].kind : introspect::ObjectKind::none;
+  key.thread = g.thread;
+  const uint32_t group = group_of(key);
+  snapshot_.groups[group].count++;
+  if (!g.thread) snapshot_.total++;
+
+  if (chunks_.empty() || chunks_.back()->used == Chunk::kMembers) {
+    chunks_.push_back(std::make_unique_for_overwrite<Chunk>());
+    chunks_.back()->used = 0;
+  }
+  Chunk& chunk = *chunks_.back();
+  chunk.members[chunk.used] = member;
+  chunk.groups[chunk.used++] = group;
+}
+
+std::vector<SnapshotBuilder::Missing> SnapshotBuilder::missing_owners() const {
+  if (owned_.empty()) return {};
+  std::unordered_set<uint64_t> owners;
+  for (const Waiter& w : owned_) owners.insert(snapshot_.objects[w.object].owner_goid);
+  for (const uint64_t goid : bystanders_) owners.erase(goid);
+  for (const auto& chunk : chunks_) {
+    for (size_t i = 0; i < chunk->used; ++i) owners.erase(chunk->members[i].goid);
+  }
+  std::vector<Missing> missing;
+  for (const Waiter& w : owned_) {
+    const Object& o = snapshot_.objects[w.object];
+    if (owners.contains(o.owner_goid)) {
+      missing.push_back({o.owner_goid, o.address, w.object, w.slot, w.goid});
+    }
+  }
+  return missing;
+}
+
+void SnapshotBuilder::fill_members() {
+  for (Group& g : snapshot_.groups) g.members.reserve(g.count);
+  for (auto& chunk : chunks_) {
+    for (size_t i = 0; i < chunk->used; ++i) {
+      snapshot_.groups[chunk->groups[i]].members.push_back(chunk->members[i]);
+    }
+    chunk.reset();
+  }
+  chunks_.clear();
+  for (Group& g : snapshot_.groups) {
+    const auto by_goid = [](const Member& a, const Member& b) { return a.goid < b.goid; };
+    if (!std::is_sorted(g.members.begin(), g.members.end(), by_goid)) {
+      std::sort(g.members.begin(), g.members.end(), by_goid);
+    }
+  }
+}
+
+void SnapshotBuilder::fill_stacks() {
+  snapshot_.stacks.reserve(stacks_.size());
+  for (uint32_t i = 0; i < stacks_.size(); ++i) {
+    Stack& stack = snapshot_.stacks.emplace_back();
+    stack.truncated = stacks_.truncated(i);
+    stack.locations.reserve(stacks_.pcs(i).size());
+    for (const uintptr_t pc : stacks_.pcs(i)) stack.locations.push_back(intern_location(pc));
+  }
+}
+
+void SnapshotBuilder::fill_frames() {
+  refresh_symbols();
+  snapshot_.mappings = mappings();
+  std::unordered_map<std::string, std::vector<uint32_t>> known;  // function -> frames
+  for (Location& location : snapshot_.locations) {
+    for (uint32_t i = 0; i < snapshot_.mappings.size(); ++i) {
+      const Mapping& m = snapshot_.mappings[i];
+      if (location.address >= m.start && location.address < m.limit) location.mapping = i + 1;
+    }
+    const Frames frames = symbolize(location.address);
+    for (const Frame& frame : *frames) {
+      std::vector<uint32_t>& alike = known[frame.function];
+      const auto found = std::find_if(alike.begin(), alike.end(),
+                                      [&](uint32_t i) { return snapshot_.frames[i] == frame; });
+      if (found != alike.end()) {
+        location.frames.push_back(*found);
+        continue;
+      }
+      const auto index = static_cast<uint32_t>(snapshot_.frames.size());
+      snapshot_.frames.push_back(frame);
+      alike.push_back(index);
+      location.frames.push_back(index);
+    }
+  }
+}
+
+void SnapshotBuilder::sort_groups() {
+  const auto before = [this](const Group& a, const Group& b) {
+    if (a.count != b.count) return a.count > b.count;
+    if (a.stack != b.stack) {
+      const auto pa = stacks_.pcs(a.stack), pb = stacks_.pcs(b.stack);
+      if (!std::ranges::equal(pa, pb)) return std::ranges::lexicographical_compare(pa, pb);
+      return a.stack < b.stack;
+    }
+    return std::tie(a.state, a.wait_reason, a.members.front().goid) <
+           std::tie(b.state, b.wait_reason, b.members.front().goid);
+  };
+  std::sort(snapshot_.groups.begin(), snapshot_.groups.end(), before);
+}
+
+Snapshot SnapshotBuilder::finish() {
+  fill_members();
+  fill_stacks();
+  sort_groups();
+  fill_frames();
+  return std::move(snapshot_);
+}
+
+}  // namespace weir::profiler

@@ -1,0 +1,93 @@
+// SnapshotBuilder: probes of goroutines, one after the other -> Snapshot.
+//
+// Made for a million goroutines: each costs 44 bytes here (a Member and its group's index, in
+// chunks that are given back while the groups are filled); stacks, locations, names and objects are
+// stored once. Program counters are interned while goroutines are added and symbolized once, in
+// finish().
+#pragma once
+
+#include <weir/introspect.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <weir/profiler/snapshot.h>
+
+#include "probe.h"
+#include "stack_table.h"
+
+namespace weir::profiler {
+
+class SnapshotBuilder {
+ public:
+  SnapshotBuilder();
+  ~SnapshotBuilder();
+
+  void add(size_t slot, const Probe& probe);
+  // One that exists but is not shown. Owners of locks are looked for among these, too.
+  void add_bystander(uint64_t goid) { bystanders_.push_back(goid); }
+
+  // An owner of a lock that was not met, and one goroutine that was seen waiting for that lock.
+  struct Missing {
+    uint64_t owner;
+    uint64_t address;  // of the lock
+    uint32_t object;   // to be given to owner_is_dead
+    size_t slot;       // of the goroutine that waits
+    uint64_t goid;
+  };
+  // Until told otherwise, every owner counts as alive.
+  std::vector<Missing> missing_owners() const;
+  void owner_is_dead(uint32_t object) { snapshot_.objects[object].owner_alive = false; }
+
+  // Everything but the times. The builder is used up.
+  Snapshot finish();
+
+ private:
+  struct GroupKey {
+    uint32_t stack;
+    uint32_t created_by;
+    State state;
+    introspect::WaitReason reason;
+    introspect::ObjectKind object;
+    bool thread;
+    bool operator==(const GroupKey&) const = default;
+  };
+  struct GroupKeyHash {
+    size_t operator()(const GroupKey& k) const noexcept;
+  };
+  struct Chunk;
+  struct Waiter {
+    uint32_t object;
+    size_t slot;
+    uint64_t goid;
+  };
+
+  uint32_t intern_location(uint64_t address);
+  uint32_t intern_return_address(const void* pc);
+  uint32_t intern_name(const char* name);
+  uint32_t group_of(const GroupKey& key);
+  void add_objects(size_t slot, const introspect::Goroutine& g, Member& member);
+  uint32_t intern_object(const introspect::Object& o);
+  void fill_members();
+  void fill_stacks();
+  void fill_frames();
+  void sort_groups();
+
+  Snapshot snapshot_;
+  StackTable stacks_;
+  std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::unordered_map<GroupKey, uint32_t, GroupKeyHash> groups_;
+  GroupKey last_key_{};  // goroutines alike tend to follow each other
+  uint32_t last_group_ = kNone;
+  std::unordered_map<uint64_t, uint32_t> locations_;  // address -> index
+  std::unordered_map<std::string, uint32_t> names_;
+  std::unordered_map<uint64_t, uint32_t> latest_objects_;  // address -> index of its latest record
+  std::vector<Waiter> owned_;                              // objects with an owner
+  std::vector<uint64_t> bystanders_;
+};
+
+}  // namespace weir::profiler
