@@ -42,7 +42,7 @@ void WaitGroup::add_at(int delta, const void* pc) {
   rt::goready_all(woken);
 }
 
-void WaitGroup::wait() {
+void WaitGroup::wait_slow() {
   if (state_.load(std::memory_order_acquire) >> 32 == 0) return;
   // The count of waiters and the line change together, under the lock.
   sema_.lock.lock();

@@ -1,6 +1,7 @@
 // Channels: Go's rules for nil, unbuffered, buffered and closed ones; values neither lost, doubled
 // nor leaked.
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <limits>
@@ -608,22 +609,25 @@ TEST_P(Chan, CloseHappensBeforeAReceiveThatSeesIt) {
 
 TEST_P(Chan, ABufferedChannelBoundsConcurrency) {
   run([] {
-    auto sem = make_chan<int>(3);
-    std::atomic<int> inside{0}, most{0};
+    constexpr int kBound = 3, kJobs = 30;
+    auto sem = make_chan<int>(kBound), finish = make_chan<int>();
+    std::atomic<int> inside{0};
     WaitGroup wg;
-    for (int i = 0; i < 50; i++) {
-      wg.go([&, sem] {
+    for (int i = 0; i < kJobs; i++) {
+      wg.go([&, sem, finish] {
         sem.send(1);
-        int now = inside.fetch_add(1) + 1;
-        for (int seen = most.load(); seen < now && !most.compare_exchange_weak(seen, now);) {
-        }
-        for (int j = 0; j < 5; j++) gosched();
+        if (inside.fetch_add(1) >= kBound) ADD_FAILURE() << "more than the bound";
+        finish.recv();
         inside.fetch_sub(1);
         sem.recv();
       });
     }
+    for (int i = 0; i < kJobs; i++) {
+      ASSERT_TRUE(settle());
+      EXPECT_EQ(inside.load(), std::min(kBound, kJobs - i));
+      finish.send(1);
+    }
     wg.wait();
-    EXPECT_EQ(most.load(), 3);
   });
 }
 

@@ -47,6 +47,28 @@ TEST_P(Sched, ALoopWithoutRuntimeCallsDoesNotStopTheOthers) {
   });
 }
 
+TEST_P(Sched, ALoopThatATimerBeganDoesNotStopTheOthers) {
+  run([this] {
+    // Everybody sleeps, so the scheduler does too; then as many loops as may run at once wake up.
+    std::atomic<bool> stop{false};
+    std::atomic<int> looping{0};
+    WaitGroup wg;
+    for (int i = 0; i < procs(); i++) {
+      wg.go([&] {
+        sleep_for(20ms);
+        looping++;
+        spin_until(stop);
+      });
+    }
+    wg.go([&] {
+      sleep_for(40ms);
+      EXPECT_TRUE(eventually([&] { return looping == procs(); }));
+      stop = true;
+    });
+    wg.wait();
+  });
+}
+
 TEST_P(Sched, ALongRunnerGoesOnAtItsNextRuntimeCall) {
   run([] {
     std::atomic<bool> stop{false};

@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <weir/detail/pc.h>
 #include <weir/panic.h>
 
 namespace weir {
@@ -69,7 +70,7 @@ class chan_ref {
 };
 
 template <class T>
-[[gnu::always_inline]] inline std::optional<T> receive(hchan* c, bool block) {
+std::optional<T> receive(hchan* c, bool block) {
   alignas(T) unsigned char slot[sizeof(T)];
   if (chanrecv(c, slot, block) != recv_status::value) return std::nullopt;
   T* value = std::launder(reinterpret_cast<T*>(slot));
@@ -117,7 +118,10 @@ class send_ops {
   // Hands v to a receiver or puts it into the buffer. Blocks until there is room (wait reason
   // "chan send"); on a nil channel for ever. Throws panic_error when the channel is or gets closed.
   // Go: ch <- v.
-  void send(T v) const { rt::chansend(target(), std::addressof(v), true); }
+  [[gnu::always_inline]] void send(T v) const {
+    rt::chansend(target(), std::addressof(v), true);
+    keep_frame();
+  }
 
   // As send, but never blocks: false, and v untouched, where send would block. Go: select with
   // default.
@@ -137,7 +141,7 @@ class recv_ops {
  public:
   // The next value, or nullopt once the channel is closed and drained. Blocks until then (wait
   // reason "chan receive"); on a nil channel for ever. Go: v, ok := <-ch.
-  std::optional<T> recv() const { return rt::receive<T>(target(), true); }
+  [[gnu::always_inline]] std::optional<T> recv() const { return rt::receive<T>(target(), true); }
 
   // As recv, but never blocks: nullopt also where recv would block. Go: select with default.
   std::optional<T> try_recv() const { return rt::receive<T>(target(), false); }

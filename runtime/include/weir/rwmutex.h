@@ -24,7 +24,10 @@ class RWMutex {
   RWMutex& operator=(const RWMutex&) = delete;
 
   // Blocks until no writer holds or awaits the lock ("sync.RWMutex.RLock"). Go: RLock.
-  [[gnu::always_inline]] void lock_shared() { rlock(detail::current_pc()); }
+  [[gnu::always_inline]] void lock_shared() {
+    rlock(detail::current_pc());
+    detail::keep_frame();
+  }
   // Never blocks. Go: TryRLock.
   [[gnu::always_inline]] bool try_lock_shared() { return try_rlock(detail::current_pc()); }
   // Never blocks. Fatal, with a dump, when no reader holds the lock. Go: RUnlock.
@@ -32,7 +35,10 @@ class RWMutex {
 
   // Blocks until the lock is free of readers and writers ("sync.RWMutex.Lock", behind another
   // writer "sync.Mutex.Lock", as in Go). Go: Lock.
-  [[gnu::always_inline]] void lock() { wlock(detail::current_pc()); }
+  [[gnu::always_inline]] void lock() {
+    wlock(detail::current_pc());
+    detail::keep_frame();
+  }
   // Never blocks. Go: TryLock.
   [[gnu::always_inline]] bool try_lock() { return try_wlock(detail::current_pc()); }
   // Never blocks. Fatal, with a dump, when not locked for writing or locked by another goroutine.

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include <weir/chan.h>
+#include <weir/detail/pc.h>
 
 namespace weir {
 
@@ -135,12 +136,12 @@ auto on_default(F f = {}) {
 // no cases at all for ever ("select (no cases)"). Throws panic_error when the chosen case sends on
 // a closed channel, and whatever the function throws. Goroutines and plain threads. Go: select.
 template <class... Cases>
-size_t select(Cases... cases) {
+[[gnu::always_inline]] inline size_t select(Cases... cases) {
   constexpr size_t kDefaults = (size_t{0} + ... + (Cases::kDefault ? 1 : 0));
   constexpr size_t kOps = sizeof...(Cases) - kDefaults;
   static_assert(kDefaults <= 1, "select: more than one on_default");
   static_assert(kOps <= rt::kMaxCases, "select: too many cases");
-  std::array<rt::scase, kOps + 1> ops{};      // one more: no arrays of size zero
+  std::array<rt::scase, kOps + 1> ops{};    // one more: no arrays of size zero
   std::array<size_t, kOps + 1> position{};  // of each operation among the arguments
   size_t n = 0, at = 0, default_at = 0;
   (
@@ -155,6 +156,7 @@ size_t select(Cases... cases) {
       ...);
   (void)at, (void)default_at;
   rt::select_result r = rt::selectgo(ops.data(), n, kDefaults == 0);
+  detail::keep_frame();
   size_t chosen = r.index < 0 ? default_at : position[static_cast<size_t>(r.index)];
   at = 0;
   (

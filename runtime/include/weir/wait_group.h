@@ -32,7 +32,10 @@ class WaitGroup {
   // add(-1). Go: Done.
   [[gnu::always_inline]] void done() { add_at(-1, detail::current_pc()); }
   // Blocks until the counter is zero (wait reason "sync.WaitGroup.Wait"). Go: Wait.
-  void wait();
+  [[gnu::always_inline]] void wait() {
+    wait_slow();
+    detail::keep_frame();
+  }
   // add(1), then a goroutine that runs f and calls done however f ends. Go: Go.
   template <class F>
   [[gnu::always_inline]] void go(F f) {
@@ -50,6 +53,7 @@ class WaitGroup {
  private:
   friend struct rt_access;
   void add_at(int delta, const void* pc);
+  void wait_slow();
 
   std::atomic<uint64_t> state_{0};  // counter in the high half, waiters in the low
   rt::sema sema_;

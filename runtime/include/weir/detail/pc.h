@@ -1,5 +1,5 @@
-// The program counter of the place that includes it: how objects learn where they were made or
-// used, for the price of one `lea`.
+// Where the caller is: its program counter, for objects that note where they were made or used (the
+// price of one `lea`), and its frame, for dumps.
 #pragma once
 
 namespace weir::detail {
@@ -15,5 +15,9 @@ namespace weir::detail {
 #endif
   return pc;
 }
+
+// After a call that blocks: the caller must stay on the stack, where a dump looks for it. Without
+// it the compiler may turn the last call of a function into a jump (a tail call).
+[[gnu::always_inline]] inline void keep_frame() noexcept { asm volatile(""); }
 
 }  // namespace weir::detail
