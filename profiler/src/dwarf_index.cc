@@ -185,6 +185,13 @@ std::string DwarfIndex::qualified_name(Dwarf_Die declaration) {
   const char* own = dwarf_diename(&declaration);
   std::string name;
   for (size_t i = 0; i + 1 < path.size(); ++i) {
+    if (dwarf_tag(&path[i]) == DW_TAG_subprogram) {
+      // It may stand outside of its own scopes, with a reference to the declaration within them.
+      if (std::string function = name_of(path[i], nullptr); !function.empty()) {
+        name = function + "::";
+        continue;
+      }
+    }
     if (const std::string scope = scope_name(path[i]); !scope.empty()) name += scope + "::";
   }
   if (own && std::strcmp(own, "operator()") == 0 && name.ends_with("lambda::")) {
