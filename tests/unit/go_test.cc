@@ -283,7 +283,7 @@ TEST_P(Go, NumGoroutineCountsThoseThatExist) {
 
 TEST_P(Go, ManyAtOnce) {
   run([] {
-    const int n = scaled(100'000);
+    const int n = kTsan ? 2000 : scaled(100'000);
     auto start = make_chan<int>();
     auto sums = make_chan<int64_t>(64);
     for (int i = 0; i < n; i++) {

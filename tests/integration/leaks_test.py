@@ -1,0 +1,116 @@
+"""Each leak of the zoo, as Go's users would find it: the debug=2 text, go tool pprof, panicparse."""
+
+import json
+import re
+import subprocess
+import unittest
+
+from zoo import Zoo, eventually
+
+# Leak -> Go's text for its wait, and the function that creates the goroutines.
+LEAKS = {
+    "nil_chan_send": ("chan send (nil chan)", "zoo::start_nil_chan_send"),
+    "nil_chan_receive": ("chan receive (nil chan)", "zoo::start_nil_chan_receive"),
+    "send_without_receive": ("chan send", "zoo::start_send_without_receive"),
+    "receive_without_send": ("chan receive", "zoo::start_receive_without_send"),
+    "mutex_forgotten_unlock": ("sync.Mutex.Lock", "zoo::start_mutex_forgotten_unlock"),
+    "waitgroup_misuse": ("sync.WaitGroup.Wait", "zoo::start_waitgroup_misuse"),
+    "select_no_cases": ("select (no cases)", "zoo::start_select_no_cases"),
+    "infinite_loop": ("running", "zoo::start_infinite_loop"),
+    "range_without_close": ("chan receive", "zoo::range_without_close"),
+    "double_send": ("chan send", "zoo::double_send"),
+    "early_return": ("chan send", "zoo::early_return"),
+    "ncast": ("chan send", "zoo::ncast"),
+    "timeout_return": ("chan send", "zoo::timeout_return"),
+    "method_contract": ("select", "zoo::Listener::start"),
+}
+PLACE = re.compile(r"\.cc:\d+( |$)")
+
+
+class Leaks(unittest.TestCase):
+    def check(self, leak):
+        state, creator = LEAKS[leak]
+        with Zoo(f"--leak={leak}", "--rate=4") as zoo:
+            few = eventually(lambda: zoo.stuck_in(leak, state), f"{leak}: a goroutine in [{state}]")
+            more = eventually(
+                lambda: len(found := zoo.stuck_in(leak, state)) >= len(few) + 3 and found,
+                f"{leak}: the count grows",
+            )
+            driver = next(g.goid for g in zoo.goroutines() if f"name: {leak}" in g.text)
+            for g in more:
+                place = next(place for function, place in g.frames if function.startswith("zoo::" + leak))
+                self.assertRegex(place, PLACE)
+                self.assertEqual(g.creator[0], creator, g.text)
+                self.assertEqual(g.creator[1], driver, g.text)
+                self.assertRegex(g.creator[2], PLACE)
+
+            # pprof: the function that blocks is the first line.
+            lines = zoo.pprof("-top").splitlines()
+            header = next(i for i, line in enumerate(lines) if line.split()[:2] == ["flat", "flat%"])
+            self.assertRegex(lines[header + 1], rf" zoo::{leak}", "\n".join(lines))
+            self.assertGreaterEqual(int(lines[header + 1].split()[0]), len(more))
+
+            # panicparse: one bucket with all of them.
+            dump = zoo.get("/debug/goroutine?debug=2").decode()
+            parsed = subprocess.run(["panicparse"], input=dump, capture_output=True, text=True, timeout=60)
+            self.assertEqual(parsed.returncode, 0, parsed.stderr)
+            buckets = re.findall(r"^(\d+): " + re.escape(state) + r"(?: .*)?\n((?:    .*\n?)*)", parsed.stdout, re.M)
+            largest = max((int(n) for n, stack in buckets if "zoo::" + leak in stack), default=0)
+            self.assertGreaterEqual(largest, len(more), parsed.stdout)
+
+
+for _leak in LEAKS:
+    setattr(Leaks, f"test_{_leak}", lambda self, leak=_leak: self.check(leak))
+
+
+class Objects(unittest.TestCase):
+    """What JSON knows of the things that are waited for."""
+
+    def waiting(self, zoo, leak, state):
+        """(snapshot, first object) of a group that is stuck in the leak."""
+
+        def look():
+            s = json.loads(zoo.get("/debug/goroutine?format=json"))
+            for group in s["groups"]:
+                functions = [
+                    s["frames"][f]["function"]
+                    for location in s["stacks"][group["stack"]]["locations"]
+                    for f in s["locations"][location]["frames"]
+                ]
+                if group["wait_reason"] == state and any(f.startswith("zoo::" + leak) for f in functions):
+                    return s, s["objects"][group["members"][0].get("first_object", 0)]
+            return None
+
+        return eventually(look, f"{leak}: a group in JSON")
+
+    def functions_at(self, s, location):
+        return [s["frames"][f]["function"] for f in s["locations"][location]["frames"]]
+
+    def test_channel(self):
+        with Zoo("--leak=double_send") as zoo:
+            s, o = self.waiting(zoo, "double_send", "chan send")
+            self.assertEqual(o["kind"], "chan")
+            self.assertEqual((o.get("cap", 0), o.get("len", 0), o["sends"], o["recvs"]), (0, 0, 1, 1))
+            self.assertTrue(any("zoo::double_send" in f for f in self.functions_at(s, o["made_at"])))
+
+    def test_mutex_names_its_dead_owner(self):
+        with Zoo("--leak=mutex_forgotten_unlock", "--rate=20") as zoo:
+            s, o = self.waiting(zoo, "mutex_forgotten_unlock", "sync.Mutex.Lock")
+            self.assertEqual(o["kind"], "mutex")
+            self.assertGreater(o["owner_goid"], 1)
+            self.assertFalse(o.get("owner_alive", False))
+            self.assertIn("zoo::mutex_forgotten_unlock", self.functions_at(s, o["locked_at"]))
+
+    def test_waitgroup_knows_its_totals(self):
+        with Zoo("--leak=waitgroup_misuse") as zoo:
+
+            def settled():
+                s, o = self.waiting(zoo, "waitgroup_misuse", "sync.WaitGroup.Wait")
+                return o if o["dones"] == 1 else None
+
+            o = eventually(settled, "the one Done")
+            self.assertEqual((o["kind"], o["counter"], o["adds"]), ("waitgroup", 1, 2))
+
+
+if __name__ == "__main__":
+    unittest.main()
