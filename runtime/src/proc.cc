@@ -20,6 +20,7 @@
 #include "scope.h"
 #include "stack.h"
 #include "switch.h"
+#include "sysmon.h"
 #include "thread.h"
 #include "timer.h"
 #include "tls.h"
@@ -90,11 +91,12 @@ void kick_runnext(P* p) noexcept {
   if (G* gp = p->runnext.exchange(nullptr, std::memory_order_acquire)) runqput(p, gp, false);
 }
 
-// A goroutine that can run at once on p, without any of the duties that g0 has: looking at the global queue
-// each 61 ticks and at timers, and what P::preempt asks for. Null: let g0 find one.
+// A goroutine that can run at once on p, without any of the duties that g0 has: looking at the
+// global queue each 61 ticks and at timers, and what P::preempt asks for. Null: let g0 find one.
 //
-// Goroutines that wake each other by runnext share a time slice, as in Go; where Go leaves it at that, here a
-// slice also ends after 64 switches, so that such a pair does not keep the others waiting for 10 ms.
+// Goroutines that wake each other by runnext share a time slice, as in Go; where Go leaves it at
+// that, here a slice also ends after 64 switches, so that such a pair does not keep the others
+// waiting for 10 ms.
 G* next_at_hand(P* p) noexcept {
   uint32_t tick = p->schedtick.load(kRelaxed);
   if (tick % 61 == 0 && sched.runqsize.load(kRelaxed) != 0) return nullptr;
@@ -147,6 +149,7 @@ P* regain_p(M* m, G* gp) noexcept {
     sched.lock.unlock();
     if (p) {
       acquirep(m, p);
+      wake_sysmon();
       return p;
     }
   }
@@ -221,8 +224,13 @@ bool keep_time(int64_t when) noexcept {
 // Some P has work although this M has just given its P up: gets an idle P again. sched.lock not
 // held.
 P* idle_p_again() noexcept {
-  std::scoped_lock hold(sched.lock);
-  return sched.stopping.load(kRelaxed) ? nullptr : pidleget();
+  P* p = nullptr;
+  {
+    std::scoped_lock hold(sched.lock);
+    if (!sched.stopping.load(kRelaxed)) p = pidleget();
+  }
+  if (p) wake_sysmon();  // it sleeps while all Ps are idle
+  return p;
 }
 
 // The next goroutine to run, off its queue. Blocks; the M has a P before and after, not always the

@@ -1,22 +1,8 @@
-// What AddressSanitizer and ThreadSanitizer must be told at each switch; nothing in other builds.
+// What AddressSanitizer and ThreadSanitizer must be told at each switch; nothing in other builds. The build
+// system defines WEIR_ASAN or WEIR_TSAN.
 #pragma once
 
 #include "runtime2.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WEIR_ASAN 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define WEIR_TSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define WEIR_ASAN 1
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define WEIR_TSAN 1
-#endif
 
 #if defined(WEIR_ASAN)
 #include <sanitizer/asan_interface.h>

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -33,7 +34,7 @@ struct Residence {
   chan<int> empty = make_chan<int>(), full = make_chan<int>(1), end = make_chan<int>();
   Mutex locked;
   RWMutex write_locked, read_locked;
-  WaitGroup unfinished;
+  WaitGroup unfinished, leaving;
   std::atomic<bool> stop{false};
 };
 
@@ -186,7 +187,9 @@ TEST(Capture, EveryResidentOnceWhileOthersChurn) {
   std::cout << "WEIR_TEST_SEED=" << seed << std::endl;
   RecordProperty("seed", std::to_string(seed));
 
-  static Residence r;  // some residents never leave
+  // Kept: when the test fails, residents still wait there.
+  static std::vector<std::unique_ptr<Residence>> residences;
+  Residence& r = *residences.emplace_back(std::make_unique<Residence>());
   weir::run(
       [&] {
         r.full.send(0);
@@ -195,13 +198,12 @@ TEST(Capture, EveryResidentOnceWhileOthersChurn) {
         r.read_locked.lock_shared();
         r.unfinished.add(1);
         std::map<uint64_t, const Kind*> residents;
-        WaitGroup leaving;
         for (const Kind& kind : kKinds) {
           for (int i = 0; i < kind.copies; i++) {
-            if (!kind.for_ever) leaving.add(1);
-            uint64_t goid = go_with_id([&kind, &leaving] {
+            if (!kind.for_ever) r.leaving.add(1);
+            uint64_t goid = go_with_id([&kind, &r] {
               kind.wait(r);
-              if (!kind.for_ever) leaving.done();
+              if (!kind.for_ever) r.leaving.done();
             });
             residents.emplace(goid, &kind);
             ASSERT_TRUE(eventually([&] {
@@ -245,7 +247,7 @@ TEST(Capture, EveryResidentOnceWhileOthersChurn) {
         r.write_locked.unlock();
         r.read_locked.unlock_shared();
         r.unfinished.done();
-        leaving.wait();
+        r.leaving.wait();
 
         EXPECT_EQ(computed.load(), expected.load());
         EXPECT_GT(witness.captures(), 0);

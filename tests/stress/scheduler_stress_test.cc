@@ -322,6 +322,8 @@ TEST(Stress, SchedulerChannelsLocksAndTimers) {
         auto over = [&] {
           return std::chrono::steady_clock::now() >= end || ::testing::Test::HasFailure();
         };
+        ASSERT_TRUE(settle());
+        size_t before = num_goroutine();
         uint64_t created = introspect::sched().created;
         WaitGroup wg;
         for (int d = 0; d < drivers; d++) {
@@ -347,7 +349,7 @@ TEST(Stress, SchedulerChannelsLocksAndTimers) {
           }
         });
         wg.wait();
-        EXPECT_TRUE(eventually([] { return num_goroutine() == 1; }));
+        EXPECT_TRUE(eventually([&] { return num_goroutine() == before; }));
         EXPECT_EQ(Tracked::live(), 0);
         EXPECT_GT(scenes_played.load(), 0);
         std::cout << scenes_played << " scenes, " << introspect::sched().created - created

@@ -17,8 +17,9 @@ using namespace std::chrono_literals;
 // ---- range over a channel that is not closed ----
 
 [[gnu::noinline]] static void range_without_close_worker(const weir::chan<int>& jobs) {
-  int done = 0;
-  for (int job : jobs) done += job;
+  for ([[maybe_unused]] int job : jobs) {
+    // work
+  }
 }
 void range_without_close() {
   auto jobs = weir::make_chan<int>(3);
