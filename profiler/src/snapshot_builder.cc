@@ -87,7 +87,7 @@ uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
   return last_group_ = found->second;
 }
 
-uint32_t SnapshotBuilder::intern_object(const introspect::Object& o) {
+Object SnapshotBuilder::make_object(const introspect::Object& o) {
   Object object;
   object.kind = introspect::to_string(o.kind);
   object.address = reinterpret_cast<uintptr_t>(o.address);
@@ -109,32 +109,32 @@ uint32_t SnapshotBuilder::intern_object(const introspect::Object& o) {
   object.dones = o.dones;
   object.added_at = intern_return_address(o.add_pc);
   object.done_at = intern_return_address(o.done_pc);
-
-  const auto index = static_cast<uint32_t>(snapshot_.objects.size());
-  const auto [latest, is_new] = latest_objects_.try_emplace(object.address, index);
-  if (!is_new) {
-    if (same(snapshot_.objects[latest->second], object)) return latest->second;
-    latest->second = index;
-  }
-  snapshot_.objects.push_back(std::move(object));
-  return index;
+  return object;
 }
 
-// Members refer to a range of objects. Whoever waits for one object alone shares its record with
-// others; the objects of a select follow each other and are stored anew.
+// Members refer to a range of objects. Who waits for one object alone shares its record with others
+// that saw it the same; the objects of a select are stored one after the other.
 void SnapshotBuilder::add_objects(size_t slot, const introspect::Goroutine& g, Member& member) {
   member.object_count = g.object_count;
   member.objects_total = g.objects_total;
   if (g.object_count == 0) return;
-  if (g.object_count > 1) latest_objects_.clear();
-  const size_t before = snapshot_.objects.size();
-  for (uint32_t i = 0; i < g.object_count; ++i) {
-    const introspect::Object& o = g.objects[i];
-    if (i > 0) latest_objects_.erase(reinterpret_cast<uintptr_t>(o.address));
-    const uint32_t index = intern_object(o);
-    if (i == 0) member.first_object = index;
-    if (o.owner_goid != 0 && index >= before) owned_.push_back({index, slot, g.goid});
+  const auto next = static_cast<uint32_t>(snapshot_.objects.size());
+  member.first_object = next;
+  if (g.object_count > 1) {
+    for (uint32_t i = 0; i < g.object_count; ++i) {
+      snapshot_.objects.push_back(make_object(g.objects[i]));
+    }
+    return;
   }
+  Object object = make_object(g.objects[0]);
+  const auto [latest, is_new] = latest_objects_.try_emplace(object.address, next);
+  if (!is_new && same(snapshot_.objects[latest->second], object)) {
+    member.first_object = latest->second;
+    return;
+  }
+  latest->second = next;
+  if (object.owner_goid != 0) owned_.push_back({next, slot, g.goid});
+  snapshot_.objects.push_back(std::move(object));
 }
 
 void SnapshotBuilder::add(size_t slot, const Probe& probe) {

@@ -71,7 +71,7 @@ class SnapshotBuilder {
   uint32_t intern_name(const char* name);
   uint32_t group_of(const GroupKey& key);
   void add_objects(size_t slot, const introspect::Goroutine& g, Member& member);
-  uint32_t intern_object(const introspect::Object& o);
+  Object make_object(const introspect::Object& o);
   void fill_members();
   void fill_stacks();
   void fill_frames();
