@@ -1,9 +1,8 @@
 // Probe: what one slot of the scheduler holds at one instant: the goroutine's record and its raw
 // stack.
 //
-// A parked goroutine is held for the time of its walk. A running one is asked by signal; its answer
-// goes into a request of a static pool, which a handler that comes too late finds taken back: every
-// request has a generation, and the handler must win the request's state before it writes.
+// A parked goroutine is held for the time of its walk. A running one is asked by signal, and walks
+// its own stack in the handler.
 #pragma once
 
 #include <weir/introspect.h>
@@ -38,8 +37,5 @@ Seen probe(size_t slot, ProbeContext& context, Probe& out);
 
 // A clock for holds: cheap, monotonic per CPU, of unknown rate.
 uint64_t ticks() noexcept;
-
-// For tests: requests that are in use or that a late handler still has.
-size_t requests_in_use() noexcept;
 
 }  // namespace weir::profiler
