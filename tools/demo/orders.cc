@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-// Asks a slow service, but waits for it 10 ms at most.
+// Asks for a price; whoever made an even order does not wait for it.
 void price(int order) {
   auto answer = weir::make_chan<int>();  // make_chan<int>(1) would not leak
   weir::go([answer, order] { answer.send(order * 2); });
