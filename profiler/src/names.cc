@@ -202,7 +202,7 @@ class Reader {
     if (skip("::operator()") || skip("::_FUN") || skip("::__invoke")) {
       skip_space_before_angle();
       if (at("<")) {
-        std::string dropped;
+        std::string dropped = "operator()";
         read_angle(dropped);
       }
     }

@@ -18,8 +18,8 @@ namespace weir::rt {
 inline int64_t nanotime() noexcept {
   timespec t;
 #if defined(WEIR_TSAN)
-  // ThreadSanitizer wraps the function, and the wrapper must not run in our signal handler, which may have
-  // interrupted a switch.
+  // ThreadSanitizer wraps the function, and the wrapper must not run in our signal handler, which
+  // may have interrupted a switch.
   syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
 #else
   clock_gettime(CLOCK_MONOTONIC, &t);

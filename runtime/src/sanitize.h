@@ -1,5 +1,5 @@
-// What AddressSanitizer and ThreadSanitizer must be told at each switch; nothing in other builds. The build
-// system defines WEIR_ASAN or WEIR_TSAN.
+// What AddressSanitizer and ThreadSanitizer must be told at each switch; nothing in other builds.
+// The build system defines WEIR_ASAN or WEIR_TSAN.
 #pragma once
 
 #include "runtime2.h"

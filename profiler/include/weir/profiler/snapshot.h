@@ -1,8 +1,9 @@
 // Snapshot: all goroutines of a process at one time, as a value.
 //
-// Frames, locations and stacks are stored once and referred to by index. Everything downstream of capture
-// (text, pprof, JSON, graphs, diffs, detectors) is a pure function over this type; dumps of other processes
-// are parsed into the same type. No pointers into the observed process: addresses are plain numbers.
+// Frames, locations and stacks are stored once and referred to by index. Everything downstream of
+// capture (text, pprof, JSON, graphs, diffs, detectors) is a pure function over this type; dumps of
+// other processes are parsed into the same type. No pointers into the observed process: addresses
+// are plain numbers.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +26,10 @@ struct Frame {
 
 // A program counter and what it means.
 struct Location {
-  uint64_t address = 0;         // the call's pc: return address - 1; exact for a leaf of a running one
-  uint32_t mapping = 0;         // index + 1 into Snapshot::mappings; 0: none
-  std::vector<uint32_t> frames; // indexes into Snapshot::frames, innermost (inlined) first; never empty
+  uint64_t address = 0;  // the call's pc: return address - 1; exact for a leaf of a running one
+  uint32_t mapping = 0;  // index + 1 into Snapshot::mappings; 0: none
+  std::vector<uint32_t>
+      frames;  // indexes into Snapshot::frames, innermost (inlined) first; never empty
 };
 
 // A loaded object (executable or library).
@@ -66,42 +68,42 @@ struct Object {
 // One goroutine.
 struct Member {
   uint64_t goid = 0;
-  uint64_t parent_goid = 0;  // 0: not known
-  int64_t since_ns = 0;      // time in this state; -1: not known
-  uint32_t name = 0;         // index into Snapshot::strings; 0: none
+  uint64_t parent_goid = 0;                     // 0: not known
+  int64_t since_ns = 0;                         // time in this state; -1: not known
+  uint32_t name = 0;                            // index into Snapshot::strings; 0: none
   uint32_t first_object = 0, object_count = 0;  // a range of Snapshot::objects
   uint32_t objects_total = 0;  // larger than object_count when not all were recorded
 };
 
 // Goroutines alike: same stack, state, wait reason, kind of object, creator and labels.
 struct Group {
-  uint32_t stack = 0;              // index into Snapshot::stacks
+  uint32_t stack = 0;  // index into Snapshot::stacks
   State state = State::waiting;
-  std::string wait_reason;         // Go's text; empty when not waiting
-  std::string object_kind;         // of what it waits for; empty: nothing
-  uint32_t created_by = kNone;     // index into Snapshot::locations
-  bool thread = false;             // plain OS threads that use weir
+  std::string wait_reason;                                  // Go's text; empty when not waiting
+  std::string object_kind;                                  // of what it waits for; empty: nothing
+  uint32_t created_by = kNone;                              // index into Snapshot::locations
+  bool thread = false;                                      // plain OS threads that use weir
   std::vector<std::pair<std::string, std::string>> labels;  // sorted by key
-  uint64_t count = 0;              // goroutines; members.size() where the source has members
-  std::vector<Member> members;     // sorted by goid; empty where the source has counts only
+  uint64_t count = 0;           // goroutines; members.size() where the source has members
+  std::vector<Member> members;  // sorted by goid; empty where the source has counts only
 };
 
 struct Snapshot {
-  int64_t taken_at_ns = 0;     // wall clock, ns since 1970
-  int64_t duration_ns = 0;     // of the capture, symbolization not included
-  int64_t longest_hold_ns = 0; // the longest that one goroutine was held still
-  uint64_t total = 0;          // goroutines, without threads
-  uint64_t requester_goid = 0; // to be shown first; 0: none
-  std::string process;         // name of the program
+  int64_t taken_at_ns = 0;      // wall clock, ns since 1970
+  int64_t duration_ns = 0;      // of the capture, symbolization not included
+  int64_t longest_hold_ns = 0;  // the longest that one goroutine was held still
+  uint64_t total = 0;           // goroutines, without threads
+  uint64_t requester_goid = 0;  // to be shown first; 0: none
+  std::string process;          // name of the program
   int64_t pid = 0;
-  std::string source;          // "weir", or what it was parsed from
+  std::string source;  // "weir", or what it was parsed from
   std::vector<std::string> strings{""};
   std::vector<Frame> frames;
   std::vector<Location> locations;
   std::vector<Mapping> mappings;
   std::vector<Stack> stacks;
   std::vector<Object> objects;
-  std::vector<Group> groups;   // most goroutines first, then by stack
+  std::vector<Group> groups;  // most goroutines first, then by stack
 };
 
 }  // namespace weir::profiler
