@@ -1,10 +1,13 @@
 #include <weir/introspect.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <exception>
 #include <memory>
+#include <thread>
 #include <unordered_set>
 #include <vector>
 
@@ -61,9 +64,7 @@ void find_dead_owners(SnapshotBuilder& builder, ProbeContext& context, Probe& bu
   }
 }
 
-}  // namespace
-
-Snapshot capture() {
+Snapshot capture_here() {
   const auto wall = std::chrono::system_clock::now();
   const auto start = Clock::now();
   const uint64_t start_ticks = ticks();
@@ -102,6 +103,36 @@ Snapshot capture() {
   s.pid = getpid();
   s.source = "weir";
   return s;
+}
+
+// Not so on a goroutine.
+bool on_the_threads_own_stack() {
+  pthread_attr_t attr;
+  if (pthread_getattr_np(pthread_self(), &attr) != 0) return false;
+  void* lo = nullptr;
+  size_t bytes = 0;
+  pthread_attr_getstack(&attr, &lo, &bytes);
+  pthread_attr_destroy(&attr);
+  const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  return here - reinterpret_cast<uintptr_t>(lo) < bytes;
+}
+
+}  // namespace
+
+Snapshot capture() {
+  if (on_the_threads_own_stack()) return capture_here();
+  // libdw and the demangler need more stack than a goroutine has.
+  Snapshot result;
+  std::exception_ptr failure;
+  std::thread([&] {
+    try {
+      result = capture_here();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }).join();
+  if (failure) std::rethrow_exception(failure);
+  return result;
 }
 
 }  // namespace weir::profiler

@@ -1,0 +1,617 @@
+// Capture of the real scheduler: who waits where and for what, told truly, once, and with a stack
+// to the function that the user wrote.
+#include <weir/profiler/capture.h>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <weir/weir.h>
+
+#include "test_util.h"
+
+// Where goroutines are met: functions that are not inlined, with names to look for.
+namespace spotted {
+
+[[gnu::noinline]] void receive(weir::chan<int> c) { c.recv(); }
+[[gnu::noinline]] void send(weir::chan<int> c) { c.send(1); }
+[[gnu::noinline]] void select_two(weir::chan<int> a, weir::chan<int> b) {
+  weir::select(weir::on_recv(a), weir::on_send(b, 1));
+}
+[[gnu::noinline]] void lock(weir::Mutex& m) { std::scoped_lock hold(m); }
+[[gnu::noinline]] void read_lock(weir::RWMutex& m) { std::shared_lock hold(m); }
+[[gnu::noinline]] void wait(weir::WaitGroup& wg) { wg.wait(); }
+[[gnu::noinline]] void sleep() { weir::sleep_for(std::chrono::hours(24)); }
+[[gnu::noinline]] void receive_nil() { weir::chan<int>().recv(); }
+[[gnu::noinline]] void send_nil() { weir::chan<int>().send(1); }
+[[gnu::noinline]] void no_cases() { weir::select(); }
+[[gnu::noinline]] void spin(const std::atomic<bool>& stop, std::atomic<bool>& spins) {
+  spins = true;
+  while (!stop.load(std::memory_order_relaxed)) {
+  }
+}
+[[gnu::noinline]] void lock_and_forget(weir::Mutex& m) { m.lock(); }
+
+weir::chan<int>* compared_on = nullptr;
+[[gnu::noinline]] int compare(const void* a, const void* b) {
+  compared_on->recv();
+  return *static_cast<const int*>(a) - *static_cast<const int*>(b);
+}
+[[gnu::noinline]] void sort_with_libc() {
+  std::array<int, 20> values{};
+  std::qsort(values.data(), values.size(), sizeof(int), &compare);
+}
+[[gnu::noinline]] void for_each(weir::chan<int> c) {
+  std::vector<int> values(3);
+  std::for_each(values.begin(), values.end(), [&](int) { c.recv(); });
+}
+[[gnu::noinline]] void sort(weir::chan<int> c) {
+  std::vector<int> values(100);
+  std::sort(values.begin(), values.end(), [&](int a, int b) {
+    c.recv();
+    return a < b;
+  });
+}
+[[gnu::noinline]] void deep(int n, const std::function<void()>& f) {  // NOLINT(misc-no-recursion)
+  if (n == 0) {
+    f();
+  } else {
+    deep(n - 1, f);
+  }
+  asm volatile("");  // no tail call
+}
+
+}  // namespace spotted
+
+namespace weir::profiler {
+namespace {
+
+using introspect::WaitReason;
+using weir::testing::eventually;
+using weir::testing::go_with_id;
+using weir::testing::waits;
+
+WEIR_FOR_ALL_PROCS(Capture);
+
+// One goroutine in a snapshot.
+struct Found {
+  const Snapshot* s = nullptr;
+  const Group* group = nullptr;
+  const Member* member = nullptr;
+  explicit operator bool() const { return member != nullptr; }
+
+  const Stack& stack() const { return s->stacks[group->stack]; }
+  std::vector<std::string> functions() const {
+    std::vector<std::string> names;
+    for (const uint32_t l : stack().locations) {
+      for (const uint32_t f : s->locations[l].frames) names.push_back(s->frames[f].function);
+    }
+    return names;
+  }
+  bool calls(std::string_view function) const {
+    const std::vector<std::string> names = functions();
+    return std::find(names.begin(), names.end(), function) != names.end();
+  }
+  const Object& object() const { return s->objects.at(member->first_object); }
+};
+
+Found find(const Snapshot& s, uint64_t goid) {
+  Found found;
+  for (const Group& g : s.groups) {
+    for (const Member& m : g.members) {
+      if (m.goid != goid) continue;
+      EXPECT_EQ(found.member, nullptr) << "goroutine " << goid << " is there twice";
+      found = {&s, &g, &m};
+    }
+  }
+  return found;
+}
+
+const Frame& innermost(const Snapshot& s, uint32_t location) {
+  return s.frames.at(s.locations.at(location).frames.at(0));
+}
+// The frame that the place belongs to in the user's eyes: the first that is not the runtime's.
+const Frame& user_frame(const Snapshot& s, uint32_t location) {
+  for (const uint32_t f : s.locations.at(location).frames) {
+    if (!s.frames[f].runtime) return s.frames[f];
+  }
+  return innermost(s, location);
+}
+
+// What holds of every snapshot.
+void expect_sound(const Snapshot& s) {
+  std::set<uint64_t> goids;
+  uint64_t total = 0;
+  for (size_t i = 0; i < s.groups.size(); ++i) {
+    const Group& g = s.groups[i];
+    EXPECT_EQ(g.count, g.members.size());
+    EXPECT_GT(g.count, 0U);
+    if (i > 0) {
+      EXPECT_GE(s.groups[i - 1].count, g.count);
+    }
+    if (!g.thread) total += g.count;
+    ASSERT_LT(g.stack, s.stacks.size());
+    EXPECT_EQ(g.wait_reason.empty(), g.state != State::waiting);
+    for (const Member& m : g.members) {
+      EXPECT_TRUE(goids.insert(m.goid).second) << "goroutine " << m.goid << " is there twice";
+      EXPECT_LT(m.name, s.strings.size());
+      EXPECT_LE(size_t{m.first_object} + m.object_count, s.objects.size());
+      EXPECT_GE(m.objects_total, m.object_count);
+    }
+    EXPECT_TRUE(std::is_sorted(g.members.begin(), g.members.end(),
+                               [](const Member& a, const Member& b) { return a.goid < b.goid; }));
+  }
+  EXPECT_EQ(s.total, total);
+  for (const Stack& stack : s.stacks) {
+    for (const uint32_t l : stack.locations) ASSERT_LT(l, s.locations.size());
+  }
+  for (const Location& l : s.locations) {
+    EXPECT_FALSE(l.frames.empty());
+    EXPECT_LE(l.mapping, s.mappings.size());
+    for (const uint32_t f : l.frames) ASSERT_LT(f, s.frames.size());
+  }
+  for (const Frame& f : s.frames) EXPECT_FALSE(f.function.empty());
+}
+
+// Takes a snapshot and finds one goroutine that waits.
+Found expect_waiting(const Snapshot& s, uint64_t goid, std::string_view reason,
+                     std::string_view function, std::string_view object) {
+  const Found f = find(s, goid);
+  EXPECT_TRUE(f) << reason;
+  if (!f) return f;
+  EXPECT_EQ(f.group->state, State::waiting);
+  EXPECT_EQ(f.group->wait_reason, reason);
+  EXPECT_EQ(f.group->object_kind, object);
+  EXPECT_TRUE(f.calls(function)) << reason << ": " << ::testing::PrintToString(f.functions());
+  EXPECT_FALSE(f.stack().truncated) << reason;
+  EXPECT_GE(f.member->since_ns, 0);
+  return f;
+}
+
+TEST_P(Capture, TellsWhereAndForWhatGoroutinesWait) {
+  run([] {
+    auto empty = make_chan<int>(), full = make_chan<int>(1), other = make_chan<int>();
+    full.send(1);
+    Mutex mutex;
+    RWMutex rw;
+    WaitGroup group;
+    mutex.lock();
+    rw.lock();
+    group.add(3);
+    const int made_line = __LINE__ + 1;
+    const uint64_t receiver = go_with_id([empty] { spotted::receive(empty); });
+    const uint64_t sender = go_with_id([full] { spotted::send(full); });
+    const uint64_t selector = go_with_id([empty, other] { spotted::select_two(empty, other); });
+    const uint64_t locker = go_with_id([&mutex] { spotted::lock(mutex); });
+    const uint64_t reader = go_with_id([&rw] { spotted::read_lock(rw); });
+    const uint64_t waiter = go_with_id([&group] { spotted::wait(group); });
+    ASSERT_TRUE(waits(receiver, WaitReason::chan_receive));
+    ASSERT_TRUE(waits(sender, WaitReason::chan_send));
+    ASSERT_TRUE(waits(selector, WaitReason::select));
+    ASSERT_TRUE(waits(locker, WaitReason::mutex_lock));
+    ASSERT_TRUE(waits(reader, WaitReason::rwmutex_rlock));
+    ASSERT_TRUE(waits(waiter, WaitReason::waitgroup_wait));
+
+    const Snapshot s = capture();
+    expect_sound(s);
+    Found f = expect_waiting(s, receiver, "chan receive", "spotted::receive", "chan");
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.member->parent_goid, goid());
+    EXPECT_EQ(f.object().address, reinterpret_cast<uint64_t>(empty.core()));
+    EXPECT_FALSE(f.object().send);
+    ASSERT_NE(f.group->created_by, kNone);
+    EXPECT_TRUE(user_frame(s, f.group->created_by).line > 0);
+    ASSERT_NE(f.object().made_at, kNone);
+    EXPECT_TRUE(user_frame(s, f.object().made_at).file.ends_with("capture_test.cc"));
+    EXPECT_LT(user_frame(s, f.object().made_at).line, made_line);
+
+    f = expect_waiting(s, sender, "chan send", "spotted::send", "chan");
+    ASSERT_TRUE(f);
+    EXPECT_TRUE(f.object().send);
+    EXPECT_EQ(f.object().cap, 1U);
+    EXPECT_EQ(f.object().len, 1U);
+    EXPECT_EQ(f.object().sends, 1U);
+
+    f = expect_waiting(s, selector, "select", "spotted::select_two", "chan");
+    ASSERT_TRUE(f);
+    ASSERT_EQ(f.member->object_count, 2U);
+    EXPECT_EQ(f.member->objects_total, 2U);
+    EXPECT_EQ(s.objects[f.member->first_object].address, reinterpret_cast<uint64_t>(empty.core()));
+    EXPECT_EQ(s.objects[f.member->first_object + 1].address,
+              reinterpret_cast<uint64_t>(other.core()));
+    EXPECT_TRUE(s.objects[f.member->first_object + 1].send);
+
+    f = expect_waiting(s, locker, "sync.Mutex.Lock", "spotted::lock", "mutex");
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.object().owner_goid, goid());
+    EXPECT_TRUE(f.object().owner_alive);
+    ASSERT_NE(f.object().locked_at, kNone);
+    EXPECT_TRUE(user_frame(s, f.object().locked_at).file.ends_with("capture_test.cc"));
+
+    f = expect_waiting(s, reader, "sync.RWMutex.RLock", "spotted::read_lock", "rwmutex");
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.object().owner_goid, goid());
+
+    f = expect_waiting(s, waiter, "sync.WaitGroup.Wait", "spotted::wait", "waitgroup");
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.object().counter, 3);
+    EXPECT_EQ(f.object().adds, 3U);
+    ASSERT_NE(f.object().added_at, kNone);
+
+    empty.close();
+    full.recv();
+    mutex.unlock();
+    rw.unlock();
+    group.add(-3);
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+TEST_P(Capture, ShowsThoseThatWaitForNothing) {
+  run([] {
+    const uint64_t receiver = go_with_id([] { spotted::receive_nil(); });
+    const uint64_t sender = go_with_id([] { spotted::send_nil(); });
+    const uint64_t selector = go_with_id([] { spotted::no_cases(); });
+    const uint64_t sleeper = go_with_id([] { spotted::sleep(); });
+    ASSERT_TRUE(waits(receiver, WaitReason::chan_receive_nil));
+    ASSERT_TRUE(waits(sender, WaitReason::chan_send_nil));
+    ASSERT_TRUE(waits(selector, WaitReason::select_no_cases));
+    ASSERT_TRUE(waits(sleeper, WaitReason::sleep));
+    const Snapshot s = capture();
+    expect_waiting(s, receiver, "chan receive (nil chan)", "spotted::receive_nil", "");
+    expect_waiting(s, sender, "chan send (nil chan)", "spotted::send_nil", "");
+    expect_waiting(s, selector, "select (no cases)", "spotted::no_cases", "");
+    expect_waiting(s, sleeper, "sleep", "spotted::sleep", "");
+  });
+}
+
+TEST_P(Capture, WalksThroughCodeWithoutFramePointers) {
+  run([] {
+    auto c = make_chan<int>();
+    spotted::compared_on = &c;
+    const uint64_t by_qsort = go_with_id([] { spotted::sort_with_libc(); });
+    const uint64_t by_for_each = go_with_id([c] { spotted::for_each(c); });
+    const uint64_t by_sort = go_with_id([c] { spotted::sort(c); });
+    for (const uint64_t id : {by_qsort, by_for_each, by_sort}) {
+      ASSERT_TRUE(waits(id, WaitReason::chan_receive));
+    }
+    const Snapshot s = capture();
+    const Found f = expect_waiting(s, by_qsort, "chan receive", "spotted::sort_with_libc", "chan");
+    ASSERT_TRUE(f);
+    EXPECT_TRUE(f.calls("spotted::compare"));
+    expect_waiting(s, by_for_each, "chan receive", "spotted::for_each", "chan");
+    expect_waiting(s, by_sort, "chan receive", "spotted::sort", "chan");
+    c.close();
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+TEST_P(Capture, AsksRunningGoroutines) {
+  run([] {
+    std::atomic<bool> stop{false}, spins{false}, ended{false};
+    std::atomic<uint64_t> id{0};
+    // It keeps its processor; with one alone, sysmon takes that away after 10 ms.
+    go([&] {
+      id = goid();
+      spotted::spin(stop, spins);
+      ended = true;
+    });
+    ASSERT_TRUE(eventually([&] { return spins.load(); }));
+    const Snapshot s = capture();
+    expect_sound(s);
+    Found f = find(s, id);
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.group->state, State::running);
+    EXPECT_FALSE(f.stack().truncated);
+    EXPECT_TRUE(f.calls("spotted::spin"));
+    // The one that captures runs, too.
+    f = find(s, goid());
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.group->state, State::running);
+    EXPECT_TRUE(f.calls("weir::profiler::capture")) << ::testing::PrintToString(f.functions());
+    stop = true;
+    ASSERT_TRUE(eventually([&] { return ended.load(); }));
+  });
+}
+
+TEST(CaptureStates, OneThatNeverRanIsRunnable) {
+  weir::run(
+      [] {
+        auto c = make_chan<int>();
+        go({.name = "fresh"}, [c] { spotted::receive(c); });
+        const Snapshot s = capture();
+        const auto fresh = std::find_if(s.groups.begin(), s.groups.end(), [&](const Group& g) {
+          return s.strings[g.members[0].name] == "fresh";
+        });
+        ASSERT_NE(fresh, s.groups.end());
+        EXPECT_EQ(fresh->state, State::runnable);
+        EXPECT_EQ(fresh->count, 1U);
+        const Found f{&s, &*fresh, &fresh->members[0]};
+        EXPECT_FALSE(f.stack().truncated);
+        EXPECT_TRUE(f.calls("weir_gostart")) << ::testing::PrintToString(f.functions());
+        EXPECT_GE(f.stack().locations.size(), 2U);  // and the function that it will run
+        c.close();
+        ASSERT_TRUE(weir::testing::settle());
+      },
+      Options{.maxprocs = 1});
+}
+
+TEST_P(Capture, ThousandsAlikeAreOneGroup) {
+  run([] {
+    const int n = weir::testing::scaled(5000);
+    auto c = make_chan<int>();
+    auto ids = make_chan<uint64_t>(static_cast<size_t>(n));
+    for (int i = 0; i < n; ++i) {
+      go([c, ids] {
+        ids.send(goid());
+        spotted::receive(c);
+      });
+    }
+    std::vector<uint64_t> all;
+    for (int i = 0; i < n; ++i) all.push_back(*ids.recv());
+    for (const uint64_t id : all) ASSERT_TRUE(waits(id, WaitReason::chan_receive));
+    const Snapshot s = capture();
+    expect_sound(s);
+    std::set<uint64_t> met;
+    std::set<uint32_t> creators;
+    size_t groups = 0;
+    for (const Group& g : s.groups) {
+      if (!Found{&s, &g, &g.members[0]}.calls("spotted::receive")) continue;
+      groups++;
+      creators.insert(g.created_by);
+      EXPECT_EQ(g.wait_reason, "chan receive");
+      for (const Member& m : g.members) {
+        met.insert(m.goid);
+        // All wait for the same channel, whose record they share.
+        EXPECT_EQ(s.objects[m.first_object].address, reinterpret_cast<uint64_t>(c.core()));
+      }
+    }
+    for (const uint64_t id : all) EXPECT_TRUE(met.contains(id)) << id;
+    EXPECT_EQ(creators.size(), 1U);
+    EXPECT_LE(groups, 2U);  // parked on the way to another goroutine, or to none
+    EXPECT_LE(s.objects.size(), 64U);
+    c.close();
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+TEST_P(Capture, EveryParkedGoroutineOnceWhileOthersChurn) {
+  run([] {
+    auto c = make_chan<int>();
+    std::vector<uint64_t> residents;
+    for (int i = 0; i < 20; ++i) {
+      residents.push_back(go_with_id([c] { spotted::receive(c); }));
+    }
+    for (const uint64_t id : residents) ASSERT_TRUE(waits(id, WaitReason::chan_receive));
+    std::atomic<bool> stop{false};
+    std::atomic<int> churners{0};
+    for (int i = 0; i < 3; ++i) {
+      churners++;
+      go([&] {
+        auto sync = make_chan<int>();
+        while (!stop) {
+          go([sync] { sync.send(1); });
+          sync.recv();
+        }
+        churners--;
+      });
+    }
+    for (int i = 0; i < weir::testing::scaled(40); ++i) {
+      gosched();
+      const Snapshot s = capture();
+      expect_sound(s);
+      for (const uint64_t id : residents) {
+        expect_waiting(s, id, "chan receive", "spotted::receive", "chan");
+      }
+    }
+    stop = true;
+    ASSERT_TRUE(eventually([&] { return churners == 0; }));
+    c.close();
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+TEST_P(Capture, DeepStacksAreCutAndSaySo) {
+  run([] {
+    auto c = make_chan<int>();
+    const GoOptions large{.stack_size = 1 << 20};
+    auto ids = make_chan<uint64_t>(1);
+    go(large, [c, ids] {
+      ids.send(goid());
+      spotted::deep(400, [c] { spotted::receive(c); });
+    });
+    const uint64_t id = *ids.recv();
+    ASSERT_TRUE(waits(id, WaitReason::chan_receive));
+    const Snapshot s = capture();
+    const Found f = find(s, id);
+    ASSERT_TRUE(f);
+    EXPECT_TRUE(f.stack().truncated);
+    EXPECT_EQ(f.stack().locations.size(), 256U);
+    EXPECT_TRUE(f.calls("spotted::receive"));
+    c.close();
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+TEST_P(Capture, NamesAndCreators) {
+  run([] {
+    auto c = make_chan<int>();
+    auto ids = make_chan<uint64_t>(1);
+    go({.name = "the named one"}, [c, ids] {
+      ids.send(goid());
+      spotted::receive(c);
+    });
+    const uint64_t id = *ids.recv();
+    ASSERT_TRUE(waits(id, WaitReason::chan_receive));
+    const Snapshot s = capture();
+    const Found f = find(s, id);
+    ASSERT_TRUE(f);
+    EXPECT_EQ(s.strings[f.member->name], "the named one");
+    EXPECT_EQ(s.source, "weir");
+    EXPECT_EQ(s.pid, getpid());
+    EXPECT_FALSE(s.process.empty());
+    EXPECT_GT(s.duration_ns, 0);
+    EXPECT_GT(s.longest_hold_ns, 0);
+    EXPECT_LT(s.longest_hold_ns, s.duration_ns);
+    ASSERT_FALSE(s.mappings.empty());
+    const Location& creator = s.locations[f.group->created_by];
+    EXPECT_EQ(creator.mapping, 1U);  // the program itself
+    EXPECT_TRUE(user_frame(s, f.group->created_by).file.ends_with("capture_test.cc"));
+    c.close();
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+// --- owners of locks ---
+
+TEST_P(Capture, AnOwnerThatHasExitedIsDead) {
+  run([] {
+    static std::array<Mutex, 3> of_procs;  // they stay locked for ever
+    Mutex& m = of_procs[static_cast<size_t>(gomaxprocs()) / 2];
+    const uint64_t owner = go_with_id([&m] { spotted::lock_and_forget(m); });
+    ASSERT_TRUE(eventually([owner] { return !weir::testing::look_at(owner); }));
+    const uint64_t first = go_with_id([&m] { spotted::lock(m); });
+    const uint64_t second = go_with_id([&m] { spotted::lock(m); });
+    ASSERT_TRUE(waits(first, WaitReason::mutex_lock));
+    ASSERT_TRUE(waits(second, WaitReason::mutex_lock));
+    const Snapshot s = capture();
+    for (const uint64_t id : {first, second}) {
+      const Found f = expect_waiting(s, id, "sync.Mutex.Lock", "spotted::lock", "mutex");
+      ASSERT_TRUE(f);
+      EXPECT_EQ(f.object().owner_goid, owner);
+      EXPECT_FALSE(f.object().owner_alive);
+      ASSERT_NE(f.object().locked_at, kNone);
+      EXPECT_EQ(user_frame(s, f.object().locked_at).function, "spotted::lock_and_forget");
+    }
+  });
+}
+
+TEST_P(Capture, AThreadThatOwnsALockIsAlive) {
+  run([] {
+    Mutex m;
+    std::atomic<int> phase{0};
+    std::thread owner([&] {
+      m.lock();
+      phase = 1;
+      while (phase != 2) std::this_thread::yield();
+      m.unlock();
+    });
+    ASSERT_TRUE(eventually([&] { return phase == 1; }));
+    const uint64_t id = go_with_id([&m] { spotted::lock(m); });
+    ASSERT_TRUE(waits(id, WaitReason::mutex_lock));
+    const Snapshot s = capture();
+    const Found f = expect_waiting(s, id, "sync.Mutex.Lock", "spotted::lock", "mutex");
+    ASSERT_TRUE(f);
+    EXPECT_NE(f.object().owner_goid, 0U);
+    EXPECT_TRUE(f.object().owner_alive);
+    EXPECT_FALSE(find(s, f.object().owner_goid))
+        << "a thread that does not wait in weir is not shown";
+    phase = 2;
+    owner.join();
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+// Locks that change hands all the time never have a dead owner.
+TEST_P(Capture, NoOwnerIsCalledDeadWhileLocksAreHandedOver) {
+  run([] {
+    Mutex m;
+    std::atomic<bool> stop{false};
+    std::atomic<int> left{0};
+    for (int i = 0; i < 4; ++i) {
+      left++;
+      go([&] {
+        while (!stop) {
+          WaitGroup wg;
+          for (int j = 0; j < 3; ++j) {
+            wg.go([&m] {
+              std::scoped_lock hold(m);
+              gosched();
+            });
+          }
+          wg.wait();
+        }
+        left--;
+      });
+    }
+    for (int i = 0; i < weir::testing::scaled(100); ++i) {
+      gosched();
+      const Snapshot s = capture();
+      for (const Object& o : s.objects) {
+        if (o.kind == "mutex" && o.address == reinterpret_cast<uint64_t>(&m)) {
+          EXPECT_TRUE(o.owner_goid == 0 || o.owner_alive) << o.owner_goid;
+        }
+      }
+    }
+    stop = true;
+    ASSERT_TRUE(eventually([&] { return left == 0; }));
+  });
+}
+
+// --- plain threads ---
+
+TEST_P(Capture, ThreadsThatWaitAreShownAndNotCounted) {
+  run([] {
+    auto c = make_chan<int>();
+    std::atomic<uint64_t> id{0};
+    std::thread thread([&] {
+      id = goid();
+      spotted::receive(c);
+    });
+    ASSERT_TRUE(eventually([&] {
+      const auto look = id == 0 ? std::nullopt : weir::testing::look_at(id);
+      return look && look->g.state == introspect::State::waiting;
+    }));
+    const Snapshot s = capture();
+    expect_sound(s);
+    const Found f = expect_waiting(s, id, "chan receive", "spotted::receive", "chan");
+    ASSERT_TRUE(f);
+    EXPECT_TRUE(f.group->thread);
+    EXPECT_EQ(f.object().address, reinterpret_cast<uint64_t>(c.core()));
+    c.close();
+    thread.join();
+  });
+}
+
+TEST_P(Capture, SeveralAtOnceFromPlainThreads) {
+  run([] {
+    auto c = make_chan<int>();
+    std::vector<uint64_t> residents;
+    for (int i = 0; i < 10; ++i) residents.push_back(go_with_id([c] { spotted::receive(c); }));
+    for (const uint64_t id : residents) ASSERT_TRUE(waits(id, WaitReason::chan_receive));
+    std::atomic<int> left{3};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < weir::testing::scaled(20); ++i) {
+          const Snapshot s = capture();
+          expect_sound(s);
+          for (const uint64_t id : residents) {
+            expect_waiting(s, id, "chan receive", "spotted::receive", "chan");
+          }
+        }
+        left--;
+      });
+    }
+    ASSERT_TRUE(eventually([&] { return left == 0; }));
+    for (std::thread& t : threads) t.join();
+    c.close();
+    ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+}  // namespace
+}  // namespace weir::profiler
