@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <type_traits>
 
 #include "cfi.h"
 
@@ -33,10 +34,10 @@ constexpr size_t kMaxRules = size_t{1} << 20;
 std::atomic<Table*> current{nullptr};
 std::atomic<size_t> all_bytes{0};
 
-std::mutex& writer() {
-  static auto* lock = new std::mutex;  // never destroyed: dumps are written while the process ends
-  return *lock;
-}
+// Usable for as long as the process lives (its destructor does nothing): dumps are written while it
+// ends.
+constinit std::mutex writer;
+static_assert(std::is_trivially_destructible_v<std::mutex>);
 
 size_t index_of(uintptr_t pc, size_t mask) {
   return (uint64_t{pc} * 0x9e3779b97f4a7c15U >> 20) & mask;
@@ -107,7 +108,7 @@ Rule find(uintptr_t pc) noexcept {
 }
 
 bool learn(uintptr_t pc) {
-  const std::lock_guard lock(writer());
+  const std::lock_guard lock(writer);
   if (find(pc).kind() != Rule::kUnknown) return true;
   bool unloaded = false;
   const Rule rule = cfi::read_rule(pc, unloaded);
@@ -119,7 +120,7 @@ bool learn(uintptr_t pc) {
 }
 
 void refresh() {
-  const std::lock_guard lock(writer());
+  const std::lock_guard lock(writer);
   if (cfi::refresh()) forget_all();
 }
 

@@ -57,33 +57,24 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
   }
 }
 
-// Runs gp (Grunnable, taken off its queue) on this M, from `self`: a goroutine that has set m->prev
-// and is parking, or g0. Returns when `self` runs again, perhaps on another M.
-void switch_to(M* m, G* self, G* gp, uint64_t ticks, bool dying) noexcept {
+// From `self`, which has set m->prev and is parking, or is g0, to `to`. Returns when `self` runs
+// again, perhaps on another M. The only place where contexts are switched: so the stacks of parked
+// goroutines differ by what their users did, and by nothing else.
+[[gnu::noinline]] void switch_context(M* m, G* self, G* to, bool dying) noexcept {
+  switch_eh(m, self, to);
+  tls_setg(to);
+  uintptr_t* save_sp = &self->sp;
+  uintptr_t sp = to->sp;
+  sanitizer_switch(self, to, dying);  // from here to the switch: registers only
+  weir_switch(save_sp, sp);
+  sanitizer_switched(tls_getg());
+}
+
+// gp, taken off its queue, is to run on this M.
+void start_running(M* m, G* gp, uint64_t ticks) noexcept {
   casgstatus(gp, Grunnable, Grunning);
   gp->m.store(m, kRelaxed);
   gp->since.store(ticks, kRelaxed);
-  m->curg = gp;
-  switch_eh(m, self, gp);
-  tls_setg(gp);
-  uintptr_t* save_sp = &self->sp;
-  uintptr_t sp = gp->sp;
-  sanitizer_switch(self, gp, dying);  // from here to the switch: registers only
-  weir_switch(save_sp, sp);
-  G* me = tls_getg();
-  sanitizer_switched(me);
-}
-
-void switch_to_g0(M* m, G* self, bool dying) noexcept {
-  m->curg = nullptr;
-  switch_eh(m, self, &m->g0);
-  tls_setg(&m->g0);
-  uintptr_t* save_sp = &self->sp;
-  uintptr_t sp = m->g0.sp;
-  sanitizer_switch(self, &m->g0, dying);
-  weir_switch(save_sp, sp);
-  G* me = tls_getg();
-  sanitizer_switched(me);
 }
 
 // The end of a turn for goroutines that wake each other by runnext: the ring's come first now.
@@ -102,8 +93,8 @@ G* next_at_hand(P* p) noexcept {
   if (tick % 61 == 0 && sched.runqsize.load(kRelaxed) != 0) return nullptr;
   if (p->preempt.load(kRelaxed)) return nullptr;
   uint32_t n = ++p->switches;
-  if (n % 8 == 0 && p->timer0_when.load(kRelaxed) != 0) return nullptr;
   if (n % 64 == 0) kick_runnext(p);
+  if (n % 8 == 0 && p->timer0_when.load(kRelaxed) != 0) return nullptr;
   bool inherit;
   G* gp = runqget(p, &inherit);
   if (gp && !inherit) p->schedtick.store(tick + 1, kRelaxed);
@@ -122,11 +113,8 @@ G* next_at_hand(P* p) noexcept {
   uint64_t ticks = cputicks();
   gp->since.store(ticks, kRelaxed);
   G* next = p ? next_at_hand(p) : nullptr;
-  if (next) {
-    switch_to(m, gp, next, ticks, dying);
-  } else {
-    switch_to_g0(m, gp, dying);
-  }
+  if (next) start_running(m, next, ticks);
+  switch_context(m, gp, next ? next : &m->g0, dying);
   // Here again, perhaps on another M.
   m = tls_getg()->m.load(kRelaxed);
   finish_switch(m);
@@ -453,7 +441,8 @@ void mstart_loop(M* m) noexcept {
     P* p = m->p.load(kRelaxed);
     if (!inherit) p->schedtick.store(p->schedtick.load(kRelaxed) + 1, kRelaxed);
     m->prev = nullptr;
-    switch_to(m, &m->g0, gp, cputicks(), false);
+    start_running(m, gp, cputicks());
+    switch_context(m, &m->g0, gp, false);
     finish_switch(m);
   }
 }

@@ -171,7 +171,6 @@ struct M {
   std::atomic<bool> inruntime;
   std::atomic<bool> retake;  // somebody is deciding about our P, under sched.retake_lock
 
-  G* curg;  // the goroutine that runs here; null: g0
   G* prev;  // switched away from; its parking is to be completed (finish_switch)
   uint32_t prev_status;
   void (*commit)(G* gp,

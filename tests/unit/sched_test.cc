@@ -157,6 +157,35 @@ TEST_P(Sched, PairsThatWakeEachOtherDoNotStarveTheRest) {
   });
 }
 
+// A pending timer makes the scheduler look around more often; the turns must end all the same.
+TEST_P(Sched, APairThatWakesEachOtherEndsItsTurnWhileATimerIsPending) {
+  run([] {
+    go([] { sleep_for(std::chrono::hours(24)); });
+    auto ping = make_chan<int>(), pong = make_chan<int>();
+    std::atomic<bool> stop{false};
+    std::atomic<int64_t> rounds{0};
+    WaitGroup wg;
+    wg.go([=, &stop, &rounds] {
+      for (; !stop; rounds++) {
+        ping.send(1);
+        pong.recv();
+      }
+      ping.close();
+    });
+    wg.go([=] {
+      for (int v : ping) pong.send(v);
+    });
+    // A turn is 64 switches; a time slice, after which sysmon would step in, is many thousand.
+    while (rounds < 100) gosched();
+    int64_t before = rounds;
+    constexpr int kTurns = 200;
+    for (int i = 0; i < kTurns; i++) gosched();
+    EXPECT_LT(rounds - before, kTurns * 1000);
+    stop = true;
+    wg.wait();
+  });
+}
+
 TEST_P(Sched, YieldersDoNotStarveTheQueue) {
   run([] {
     std::atomic<bool> stop{false};

@@ -15,19 +15,29 @@
 
 namespace sight {
 
-// The call's address in whoever calls this.
-[[gnu::noinline]] uint64_t here() {
-  return reinterpret_cast<uint64_t>(__builtin_extract_return_addr(__builtin_return_address(0))) - 1;
-}
-
 struct Place {
-  uint64_t pc;
-  int line;
+  uint64_t pc = 0;
+  int line = 0;
 };
 
-[[gnu::noinline]] Place plain() { return {here(), __LINE__}; }
+// The call's address and line in whoever calls this. That it is given the address of a local keeps
+// it from becoming a tail call.
+[[gnu::noinline]] void here(Place& place, int line) {
+  const void* back = __builtin_extract_return_addr(__builtin_return_address(0));
+  place = {reinterpret_cast<uint64_t>(back) - 1, line};
+}
 
-[[gnu::always_inline]] inline Place innermost() { return {here(), __LINE__}; }
+[[gnu::noinline]] Place plain() {
+  Place p;
+  here(p, __LINE__);
+  return p;
+}
+
+[[gnu::always_inline]] inline Place innermost() {
+  Place p;
+  here(p, __LINE__);
+  return p;
+}
 struct Pair {
   Place inner;
   int line;
@@ -41,23 +51,45 @@ struct Chain {
 
 template <class T>
 [[gnu::noinline]] Place of_template(T) {
-  return {here(), __LINE__};
+  Place p;
+  here(p, __LINE__);
+  return p;
 }
 
 namespace {
-[[gnu::noinline]] Place internal() { return {here(), __LINE__}; }
+[[gnu::noinline]] Place internal() {
+  Place p;
+  here(p, __LINE__);
+  return p;
+}
 struct Local {
-  [[gnu::noinline]] Place member() const { return {here(), __LINE__}; }
+  [[gnu::noinline]] Place member() const {
+    Place p;
+    here(p, __LINE__);
+    return p;
+  }
 };
 }  // namespace
 
 [[gnu::noinline]] Place by_lambda() {
-  auto first = []() __attribute__((noinline)) { return Place{here(), __LINE__}; };
+  auto first = []() __attribute__((noinline)) {
+    Place p;
+    here(p, __LINE__);
+    return p;
+  };
   return first();
 }
 [[gnu::noinline]] Place by_second_lambda() {
-  auto first = []() __attribute__((noinline)) { return Place{here(), __LINE__}; };
-  auto second = []() __attribute__((noinline)) { return Place{here(), __LINE__}; };
+  auto first = []() __attribute__((noinline)) {
+    Place p;
+    here(p, __LINE__);
+    return p;
+  };
+  auto second = []() __attribute__((noinline)) {
+    Place p;
+    here(p, __LINE__);
+    return p;
+  };
   Place ignored = first();
   Place p = second();
   return ignored.pc != 0 ? p : ignored;

@@ -144,7 +144,7 @@ namespace walked {
 
 // A stack frame of unknown size on a realigned stack: its frame address is found through memory.
 [[gnu::noinline]] void realigned(size_t n) {
-  alignas(128) char aligned[256];
+  alignas(128) char aligned[256] = {};
   auto* variable = static_cast<char*>(__builtin_alloca(n));
   keep(aligned);
   keep(variable);
@@ -179,7 +179,7 @@ namespace walked {
 }
 
 [[gnu::noinline]] void large_frame() {
-  char large[300'000];
+  char large[300'000] = {};
   keep(large);
   leaf();
   keep(large);
