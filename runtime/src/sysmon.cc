@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <mutex>
 #include <stdexcept>
 
 #include "clock.h"
@@ -62,6 +63,19 @@ int retake_all(int64_t now) noexcept {
   return taken;
 }
 
+// Until wake_sysmon. A thread of somebody else's, that has ended since the last M went to sleep,
+// may have hidden that all goroutines are asleep for good; so that is looked at again, three times.
+void sleep_while_nothing_runs(uint32_t word) noexcept {
+  for (int64_t limit = 10'000'000; limit <= 1'000'000'000; limit *= 10) {
+    if (!nothing_runs()) return;
+    futex_wait(&wake_word, word, limit);
+    if (wake_word.load() != word) return;
+    std::scoped_lock hold(sched.lock);
+    checkdead();
+  }
+  if (nothing_runs()) futex_wait(&wake_word, word);
+}
+
 void* sysmon(void*) {
   is_sysmon = true;
   pthread_setname_np(pthread_self(), "weir-sysmon");
@@ -72,7 +86,7 @@ void* sysmon(void*) {
     serve_dump_request();
     if (nothing_runs()) {
       deep_asleep.store(true);
-      if (nothing_runs()) futex_wait(&wake_word, word);
+      sleep_while_nothing_runs(word);
       deep_asleep.store(false);
       idle = 0;
       delay = kMinDelay;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "test_util.h"
 
@@ -163,6 +164,21 @@ TEST_F(Death, AllGoroutinesAsleep) {
                 wg.wait();
               }),
               ExitedWithCode(2), died(kMessage, ".*goroutine 1 \\[sync.WaitGroup.Wait[^]]*\\]:"));
+}
+
+// While a thread of the program lives it may wake somebody, so nothing is certain until it ends.
+TEST_F(Death, AllGoroutinesAsleepOnceTheLastThreadHasEnded) {
+  EXPECT_EXIT(run_with_bystander([] {
+                std::thread([] {
+                  // Until all are asleep but this thread: a park that nobody will end.
+                  while (introspect::sched().idle_ps < introspect::sched().gomaxprocs)
+                    sched_yield();
+                }).detach();
+                make_chan<int>().recv();
+              }),
+              ExitedWithCode(2),
+              died("^fatal error: all goroutines are asleep - deadlock!",
+                   ".*goroutine 1 \\[chan receive[^]]*\\]:"));
 }
 
 TEST_F(Death, AllGoroutinesAsleepAfterWorkOnAllProcessors) {
