@@ -536,7 +536,6 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
   size_t n = std::min(options.name.size(), introspect::kMaxName);
   std::memcpy(gp->name, options.name.data(), n);
   gp->name[n] = 0;
-  gp->unwind = nullptr;
   gp->since.store(cputicks(), kRelaxed);
   gp->goid.store(goid, kRelaxed);
 

@@ -53,13 +53,12 @@ struct sudog {
   struct G* g = nullptr;
   sudog* next = nullptr;
   sudog* prev = nullptr;
-  void* elem = nullptr;     // channel: the value's place
-  hchan* c = nullptr;       // channel: which
-  int case_index = -1;      // select: which case
-  bool is_select = false;   // g->select_done decides who may wake it
-  bool success = false;     // channel: a value went over (else: closed)
-  bool handoff = false;     // semaphore: the permit was handed over directly
-  int64_t acquired_ns = 0;  // semaphore: when the waiting began
+  void* elem = nullptr;    // channel: the value's place
+  hchan* c = nullptr;      // channel: which
+  int case_index = -1;     // select: which case
+  bool is_select = false;  // g->select_done decides who may wake it
+  bool success = false;    // channel: a value went over (else: closed)
+  bool handoff = false;    // semaphore: the permit was handed over directly
 };
 
 // Mirror of the C++ ABI's per-thread exception state, which belongs to the goroutine.
@@ -103,13 +102,12 @@ struct alignas(64) G {
   const detail::func* fn;
   void* closure;
   uintptr_t stack_lo,
-      stack_hi;   // for Gs in slots, hi is just below the closure's end: the G itself
+      stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot
   uint32_t size_class;
   char name[introspect::kMaxName + 1];
 
   // -- rare
-  void* unwind;  // goexit's exception object
   void* tsan_fiber;
   void* asan_fake_stack;
   std::atomic<uint32_t> thread_ready;  // is_thread: futex word, 1: woken
@@ -248,8 +246,7 @@ struct Sched {
 
   std::atomic<uint64_t> goidgen{1};             // next goid; 1 is kept for the first main
   std::atomic<uint64_t> created{0}, exited{0};  // goroutines, by those without a P
-  std::atomic<G*> main_g{nullptr};
-  size_t default_class = 0;  // size class of goroutines' stacks
+  size_t default_class = 0;                     // size class of goroutines' stacks
 
   note main_done;
 };
