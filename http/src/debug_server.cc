@@ -13,8 +13,8 @@
 #include <spdlog/spdlog.h>
 
 #include <charconv>
-#include <cstring>
 #include <semaphore>
+#include <system_error>
 #include <thread>
 
 #include <weir/http/error.h>
@@ -126,7 +126,7 @@ struct DebugServer::Impl {
       res.set_header("Content-Disposition", "attachment; filename=\"" + a.attachment + "\"");
     }
     if (!a.write) {
-      res.set_content(std::move(a.body), a.content_type);
+      res.set_content(a.body, a.content_type);
       return;
     }
     res.set_chunked_content_provider(a.content_type, [write = std::move(a.write), place](
@@ -173,7 +173,8 @@ DebugServer::DebugServer(std::string_view address) : impl_(std::make_unique<Impl
   }
   if (i.address.port < 0) {
     throw error("cannot listen on \"" + std::string(address) + "\": " +
-                (errno ? std::strerror(errno) : "the host is not an address of this machine"));
+                (errno ? std::generic_category().message(errno)
+                       : "the host is not an address of this machine"));
   }
   if (!i.loopback) {
     log().warn(
