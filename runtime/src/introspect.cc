@@ -144,6 +144,7 @@ void read_fixed(const G* gp, Goroutine& g) noexcept {
   g.object_count = g.objects_total = 0;
   for (size_t i = 0; i < sizeof g.name; i++) g.name[i] = gp->name[i];
   g.name[kMaxName] = 0;
+  g.io_network[0] = g.io_local[0] = g.io_remote[0] = 0;
 }
 
 State state_of(uint32_t status) noexcept {
@@ -152,6 +153,10 @@ State state_of(uint32_t status) noexcept {
       return State::runnable;
     case rt::Grunning:
       return State::running;
+    case rt::Gsyscall:
+      return State::syscall;
+    case rt::Gcopystack:
+      return State::copystack;
     case rt::Gwaiting:
       return State::waiting;
     case rt::Gdead:
@@ -181,12 +186,16 @@ const char* to_string(WaitReason r) noexcept {
                                     "sync.RWMutex.RLock",
                                     "sync.RWMutex.Lock",
                                     "sync.WaitGroup.Wait",
-                                    "sleep"};
+                                    "sleep",
+                                    "IO wait",
+                                    "sync.Cond.Wait",
+                                    "semacquire"};
   return kNames[static_cast<size_t>(r)];
 }
 
 const char* to_string(ObjectKind k) noexcept {
-  constexpr const char* kNames[] = {"", "chan", "mutex", "rwmutex", "waitgroup"};
+  constexpr const char* kNames[] = {"",          "chan", "mutex",     "rwmutex",
+                                    "waitgroup", "cond", "semaphore", "io"};
   return kNames[static_cast<size_t>(k)];
 }
 

@@ -289,15 +289,16 @@ void start_the_world() noexcept {
   wakep();  // at least one M looks at the global queue and the timers
 }
 
+void newp(int id) {
+  P* p = allp[id] = new P();
+  p->id = id;
+  p->rng = static_cast<uint64_t>(nanotime()) + static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15u;
+}
+
 void procresize(int n) {
   int old = sched.gomaxprocs.load(kRelaxed);
   for (int i = 0; i < n; i++) {
-    if (!allp[i]) {
-      allp[i] = new P();
-      allp[i]->id = i;
-      allp[i]->rng =
-          static_cast<uint64_t>(nanotime()) + static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u;
-    }
+    if (!allp[i]) newp(i);
     allp[i]->status.store(Pgcstop, kRelaxed);
   }
   for (int i = n; i < old; i++) {

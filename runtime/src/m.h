@@ -33,6 +33,8 @@ bool retake(P* p) noexcept;
 void stop_the_world() noexcept;
 void start_the_world() noexcept;
 
+// Makes allp[id].
+void newp(int id);
 // Sets the number of Ps. The world is stopped, or was never started.
 void procresize(int n);
 

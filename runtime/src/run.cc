@@ -31,9 +31,10 @@ namespace {
 // The stack size of goroutines that were made before run() said otherwise.
 constexpr size_t kDefaultStack = kSanitized ? 256 << 10 : 64 << 10;
 
-// Before the constructors that may start goroutines.
-[[gnu::constructor(101)]] void set_default_class() {
+// Before the constructors that may start goroutines and timers.
+[[gnu::constructor(101)]] void init_sched() {
   sched.default_class = class_of(kDefaultStack);
+  newp(0);
 }
 
 // A number from the environment; 0 where it is not set.

@@ -5,8 +5,11 @@
 //   Gidle      nobody; the slot was never used (all zero) or is being set up by newproc
 //   Grunnable  nobody; it is on one run queue. The profiler may hold it by the scan bit
 //   Grunning   the M that runs it (G::m), which alone may change the state
+//   Gsyscall   the M that runs it, in a blocking call, with or without a P. The frames from
+//              G::syscall_sp up stand still, and the profiler may hold it by the scan bit
 //   Gwaiting   nobody; somebody has a reference (a sudog in a queue, a timer). The scan bit as
-//   above Gdead      nobody; it is on a free list
+//   above Gcopystack whoever trims its stack: it was Gwaiting and will be again, in microseconds
+//   Gdead      nobody; it is on a free list
 // A state with Gscan added belongs to the holder of the bit: nobody else changes the state until it
 // is cleared, so a held goroutine cannot run. It is held for less than a few microseconds.
 //
@@ -31,13 +34,16 @@ struct M;
 struct P;
 struct hchan;
 struct scase;
+struct label_set;
 
 enum : uint32_t {
   Gidle = 0,
   Grunnable = 1,
   Grunning = 2,
+  Gsyscall = 3,
   Gwaiting = 4,
   Gdead = 6,
+  Gcopystack = 8,
   Gscan = 0x1000,
 };
 
@@ -108,6 +114,8 @@ struct alignas(64) G {
   char name[introspect::kMaxName + 1];
 
   // -- rare
+  label_set* labels;                             // counted reference; null: none (labels.h)
+  uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
   void* asan_fake_stack;
   std::atomic<uint32_t> thread_ready;  // is_thread: futex word, 1: woken
@@ -124,9 +132,10 @@ struct thread_G : G {
 
 inline constexpr uint32_t kRunqSize = 256;
 
-struct timer {
-  int64_t when;  // nanotime
-  G* g;
+// What a heap of timers holds: a sleeping goroutine, or a timer (timer.h).
+struct timer_entry {
+  int64_t when;    // nanotime
+  uintptr_t what;  // G* | 1, or timer*
 };
 
 struct alignas(64) P {
@@ -153,7 +162,7 @@ struct alignas(64) P {
 
   // Timers: a 4-ary heap by `when`, under its lock; anybody may run those that are due (timer.h).
   spin_lock timers_lock;
-  timer* timers;
+  timer_entry* timers;
   size_t timers_len, timers_cap;
   std::atomic<int64_t> timer0_when;  // when of the first, 0: none; written under the lock
 

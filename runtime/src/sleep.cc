@@ -42,7 +42,7 @@ void sleep_ns(int64_t ns) {
   // Into the heap of the P that the M has when the goroutine is parked.
   auto commit = [](rt::G* g, void* arg) {
     rt::M* m = rt::tls_getg()->m.load(std::memory_order_relaxed);
-    rt::addtimer(m->p.load(std::memory_order_relaxed), *static_cast<int64_t*>(arg), g);
+    rt::addsleeper(m->p.load(std::memory_order_relaxed), *static_cast<int64_t*>(arg), g);
   };
   rt::gopark(commit, &until, rt::WaitReason::sleep, nullptr);
 }

@@ -32,10 +32,13 @@ enum class WaitReason : uint8_t {
   rwmutex_lock,      // sync.RWMutex.Lock
   waitgroup_wait,    // sync.WaitGroup.Wait
   sleep,             // sleep
+  io_wait,           // IO wait
+  cond_wait,         // sync.Cond.Wait
+  semacquire,        // semacquire
 };
 const char* to_string(WaitReason r) noexcept;
 
-enum class ObjectKind : uint8_t { none, chan, mutex, rwmutex, waitgroup };
+enum class ObjectKind : uint8_t { none, chan, mutex, rwmutex, waitgroup, cond, semaphore, io };
 const char* to_string(ObjectKind k) noexcept;
 
 // What a goroutine waits for, as it stood while the goroutine was held. Fields of other kinds are
@@ -46,7 +49,7 @@ struct Object {
   bool send;    // chan: the goroutine wants to send (else to receive)
   const void* address;
   const void* made_pc;           // where the object was made; null: not known
-  uint64_t cap, len;             // chan
+  uint64_t cap, len;             // chan; semaphore: its size, and how much of it is taken
   uint64_t sends, recvs;         // chan: completed in its lifetime
   uint64_t handles;              // chan: handles (chan<T> copies) that exist
   uint64_t owner_goid;           // mutex, rwmutex held for writing; 0: nobody
@@ -56,10 +59,15 @@ struct Object {
   int64_t counter;               // waitgroup
   uint64_t adds, dones;          // waitgroup: totals
   const void *add_pc, *done_pc;  // waitgroup: last places
+  uint64_t waiters;              // cond, semaphore: who waits
+  uint64_t signals;              // cond: calls of signal and broadcast; semaphore: of release
+  const void* signal_pc;         // cond, semaphore: the last of them
+  int fd;                        // io; `send`: it waits to write
 };
 
 inline constexpr size_t kMaxObjects = 8;  // of a select that are recorded
 inline constexpr size_t kMaxName = 31;
+inline constexpr size_t kMaxAddress = 63;  // bytes of a network address that are recorded
 
 struct Goroutine {
   uint64_t goid;
@@ -75,6 +83,9 @@ struct Goroutine {
   uint32_t objects_total;  // objects it waits for; larger than object_count when they did not fit
   Object objects[kMaxObjects];
   char name[kMaxName + 1];
+  // io: of its one object; empty for any other.
+  char io_network[8];
+  char io_local[kMaxAddress + 1], io_remote[kMaxAddress + 1];
 };
 
 // Where its execution stands. Of the callee-saved registers the frame pointer is the only one that
