@@ -5,6 +5,7 @@
 
 #include "fatal.h"
 #include "hchan.h"
+#include "perturb.h"
 #include "proc.h"
 #include "tls.h"
 
@@ -132,6 +133,7 @@ bool chansend(hchan* c, void* elem, bool block) {
     if (!block) return false;
     block_forever(WaitReason::chan_send_nil);
   }
+  perturb_point();
   c->lock.lock();
   if (c->closed.load(kRelaxed)) {
     c->lock.unlock();
@@ -170,6 +172,7 @@ recv_status chanrecv(hchan* c, void* slot, bool block) {
       c->qcount.load(std::memory_order_acquire) == 0 && c->dataqsiz > 0) {
     return recv_status::not_ready;
   }
+  perturb_point();
   c->lock.lock();
   G* wake;
   recv_status status = recv_if_ready(c, slot, &wake);

@@ -4,6 +4,8 @@
 
 #include "clock.h"
 
+#include <atomic>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -16,6 +18,7 @@ namespace {
 
 uint64_t base_ticks;
 int64_t base_ns;
+std::atomic<double> ns_per_tick{1};  // calibrate_ticks
 
 bool probe_constant_ticks() noexcept {
 #if defined(__x86_64__)
@@ -45,6 +48,20 @@ int64_t ns_since(uint64_t ticks) noexcept {
   if (now_ticks <= base_ticks) return 0;
   double rate = static_cast<double>(now_ns - base_ns) / static_cast<double>(now_ticks - base_ticks);
   return static_cast<int64_t>(static_cast<double>(now_ticks - ticks) * rate);
+}
+
+uint64_t ticks_to_ns(uint64_t ticks) noexcept {
+  return static_cast<uint64_t>(static_cast<double>(ticks) *
+                               ns_per_tick.load(std::memory_order_relaxed));
+}
+
+void calibrate_ticks() noexcept {
+  if (!has_constant_ticks) return;
+  uint64_t ticks = cputicks() - base_ticks;
+  int64_t ns = nanotime() - base_ns;
+  if (ticks == 0 || ns <= 0) return;
+  ns_per_tick.store(static_cast<double>(ns) / static_cast<double>(ticks),
+                    std::memory_order_relaxed);
 }
 
 }  // namespace weir::rt

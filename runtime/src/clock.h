@@ -44,4 +44,8 @@ inline uint64_t cputicks() noexcept {
 // Nanoseconds from `ticks` (a former cputicks()) to now; never negative. Async-signal-safe.
 int64_t ns_since(uint64_t ticks) noexcept;
 
+// Ticks as nanoseconds, by the rate of the last calibrate_ticks.
+uint64_t ticks_to_ns(uint64_t ticks) noexcept;
+void calibrate_ticks() noexcept;
+
 }  // namespace weir::rt

@@ -41,7 +41,7 @@ class note {
   void sleep() noexcept {
     while (word_.load(std::memory_order_acquire) == 0) futex_wait(&word_, 0);
   }
-  // False: not woken within timeout_ns.
+  // False: not woken within timeout_ns (negative: no limit), or by something else.
   bool sleep_for(int64_t timeout_ns) noexcept {
     if (word_.load(std::memory_order_acquire) == 0) futex_wait(&word_, 0, timeout_ns);
     return word_.load(std::memory_order_acquire) != 0;

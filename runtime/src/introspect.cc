@@ -23,6 +23,7 @@
 #include "signals.h"
 #include "stack.h"
 #include "switch.h"
+#include "syscall.h"
 #include "tls.h"
 
 namespace weir {
@@ -259,20 +260,14 @@ bool interrupt(size_t slot, uint64_t goid,
                int64_t timeout_ns) noexcept {
   G* gp = slot < rt::slot_limit() ? rt::slot_g(static_cast<uint32_t>(slot)) : nullptr;
   if (!gp) return false;
-  rt::mailbox* box;
-  int tid;
-  if (gp->is_thread) {
-    auto* thread = static_cast<rt::thread_G*>(gp);
-    box = &thread->box;
-    tid = thread->tid;
-  } else {
-    rt::M* m = gp->m.load(kRelaxed);
-    if (!m) return false;
-    box = &m->box;
-    tid = m->tid;
-  }
+  rt::M* m = gp->is_thread ? nullptr : gp->m.load(kRelaxed);
+  if (!m && !gp->is_thread) return false;
+  auto* thread = static_cast<rt::thread_G*>(gp);
+  rt::mailbox* box = m ? &m->box : &thread->box;
   box->lock.lock();
-  if (!alive(slot, goid)) {  // a thread cannot exit from here on: it takes this lock first
+  // The thread cannot end from here on: it takes this lock first.
+  int tid = m ? m->tid.load(kRelaxed) : thread->tid;
+  if (tid == 0 || !alive(slot, goid)) {
     box->lock.unlock();
     return false;
   }
@@ -309,11 +304,27 @@ Sched sched() noexcept {
   s.ms = rt::sched.mcount.load();
   s.idle_ms = rt::sched.nmidle.load();
   s.spinning_ms = rt::sched.nmspinning.load();
-  s.created = rt::sched.created.load();
+  s.blocking = rt::blocking_now();
+  s.blocking_wait = rt::blocking_line();
   s.goroutines = num_goroutine();
   s.global_queue = rt::sched.runqsize.load();
+  s.handoffs = rt::sched.handoffs.load(kRelaxed);
+  s.retakes = rt::sched.retakes.load(kRelaxed);
+  s.threads = rt::sched.threads.load(kRelaxed);
+  auto add = [&s](const rt::sched_stats& of) {
+    s.created += of.created.load(kRelaxed);
+    s.switches += of.switches.load(kRelaxed);
+    s.parks += of.parks.load(kRelaxed);
+    s.steals += of.steals.load(kRelaxed);
+    s.stolen += of.stolen.load(kRelaxed);
+    s.spins += of.spins.load(kRelaxed);
+    s.syscalls += of.syscalls.load(kRelaxed);
+    s.polls += of.polls.load(kRelaxed);
+    for (size_t i = 0; i < kLatencyBuckets; i++) s.latency[i] += of.latency[i].load(kRelaxed);
+  };
+  add(rt::sched.stats);
   for (int i = 0; i < s.gomaxprocs; i++) {
-    s.created += rt::allp[i]->created.load();
+    add(rt::allp[i]->stats);
     s.local_queues += rt::runqlen(rt::allp[i]);
   }
   return s;

@@ -12,15 +12,19 @@
 
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "clock.h"
 #include "fatal.h"
-#include "proc.h"
+#include "netpoll.h"
+#include "perturb.h"
 #include "runq.h"
 #include "sanitize.h"
+#include "schedule.h"
 #include "scope.h"
 #include "signals.h"
 #include "stack.h"
+#include "stats.h"
 #include "sysmon.h"
 #include "timer.h"
 #include "tls.h"
@@ -28,7 +32,6 @@
 namespace weir::rt {
 
 P* allp[kMaxProcs];
-std::atomic<M*> allm[kMaxMs];
 
 bool have_membarrier = [] {
   return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
@@ -37,10 +40,12 @@ bool have_membarrier = [] {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr int64_t kIdleThread = 5'000'000'000;  // ns until an M that nobody needs ends
 
+// The thread of an M.
 void* mstart(void* arg) {
   auto* m = static_cast<M*>(arg);
-  m->tid = gettid();
+  m->tid.store(gettid(), kRelaxed);
   m->eh = reinterpret_cast<eh_globals*>(abi::__cxa_get_globals());
   G* g0 = &m->g0;
   g0->m.store(m, kRelaxed);
@@ -55,31 +60,66 @@ void* mstart(void* arg) {
   g0->stack_hi = g0->stack_lo + size;
   sanitizer_thread(g0);
   pthread_setname_np(pthread_self(), "weir-m");
-  install_signal_stack();
+  void* signal_stack = install_signal_stack();
   tls_box = &m->box;
   tls_setg(g0);
   m->inruntime.store(true, kRelaxed);
-  acquirep(m, m->nextp);
+  acquirep(m, std::exchange(m->nextp, nullptr));
   mstart_loop(m);
+  // Nobody asks this thread from here on; one who is asking gets his answer first.
+  m->box.lock.lock();
+  m->tid.store(0, kRelaxed);
+  tls_box = nullptr;
+  m->box.lock.unlock();
+  tls_setg(nullptr);
+  remove_signal_stack(signal_stack);
+  std::scoped_lock hold(sched.lock);
+  m->schedlink = sched.mfree;
+  sched.mfree = m;
+  return nullptr;
+}
+
+// An M without a thread, counted; null: there are too many.
+M* allocm() noexcept {
+  M* m = nullptr;
+  {
+    std::scoped_lock hold(sched.lock);
+    if (sched.mcount >= sched.max_threads) return nullptr;
+    sched.mcount++;
+    m = sched.mfree;
+    if (m) {
+      sched.mfree = m->schedlink;
+    }
+  }
+  if (m) {
+    // All but the mailbox: somebody may be looking at it.
+    m->p.store(nullptr, kRelaxed);
+    m->retake.store(false, kRelaxed);
+    m->prev = m->nextg = m->locked_g = nullptr;
+    m->spinning = m->idle = m->doomed = false;
+    m->park.clear();
+    return m;
+  }
+  m = new (std::nothrow) M();  // type-stable: never freed
+  if (!m) fatal_error("out of memory for a thread");
+  std::scoped_lock hold(sched.lock);
+  m->id = sched.mids++;
+  return m;
 }
 
 // A new thread for p, when no parked one is left.
 void newm(P* p, bool spinning) noexcept {
-  auto* m = new (std::nothrow) M();  // type-stable: never freed
-  int id = -1;
-  if (m) {
-    std::scoped_lock hold(sched.lock);
-    if (sched.mcount < kMaxMs) id = sched.mcount++;
-  }
-  if (id < 0) {
+  M* m = allocm();
+  if (!m) {
     begin_death();
-    raw_print("runtime: program exceeds 10000-thread limit\nfatal error: thread exhaustion\n\n");
+    raw_print("runtime: program exceeds ");
+    raw_print_u64(static_cast<uint64_t>(sched.max_threads));
+    raw_print("-thread limit\nfatal error: thread exhaustion\n\n");
     dump_and_exit();
   }
-  m->id = id;
+  sched.threads.fetch_add(1, kRelaxed);
   m->nextp = p;
   m->spinning = spinning;
-  allm[id].store(m, std::memory_order_release);
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -91,7 +131,7 @@ void newm(P* p, bool spinning) noexcept {
   if (err != 0) {
     begin_death();
     raw_print("runtime: failed to create new OS thread (have ");
-    raw_print_u64(static_cast<uint64_t>(id));
+    raw_print_u64(static_cast<uint64_t>(sched.mcount.load() - 1));
     raw_print(" already; errno=");
     raw_print_u64(static_cast<uint64_t>(err));
     raw_print(")\nfatal error: newm: may need to increase max user processes (ulimit -u)\n\n");
@@ -118,6 +158,7 @@ void acquirep(M* m, P* p) noexcept {
   m->p.store(p, kRelaxed);
   p->m.store(m, kRelaxed);
   p->status.store(Prunning, std::memory_order_release);
+  sched.coarse_ticks.store(cputicks(), kRelaxed);
 }
 
 P* releasep(M* m) noexcept {
@@ -144,6 +185,16 @@ P* pidleget() noexcept {
   return p;
 }
 
+P* take_idle_p() noexcept {
+  P* p = nullptr;
+  if (sched.npidle.load() != 0) {
+    std::scoped_lock hold(sched.lock);
+    if (!sched.stopping.load(kRelaxed)) p = pidleget();
+  }
+  if (p) wake_sysmon();  // it sleeps while all Ps are idle
+  return p;
+}
+
 void startm(P* p, bool spinning) noexcept {
   M* m;
   {
@@ -152,6 +203,7 @@ void startm(P* p, bool spinning) noexcept {
     if (m) {
       sched.midle = m->schedlink;
       sched.nmidle--;
+      m->idle = false;
     }
   }
   if (!m) {
@@ -165,20 +217,38 @@ void startm(P* p, bool spinning) noexcept {
   wake_sysmon();
 }
 
-void stopm(M* m) noexcept {
+bool stopm(M* m) noexcept {
+  bool surplus;
   {
     std::scoped_lock hold(sched.lock);
-    m->park.clear();
     m->schedlink = sched.midle;
     sched.midle = m;
+    m->idle = true;
     sched.nmidle++;
+    // The latest are started first: those that came before the list was this long stay, the others
+    // end when nobody needs them.
+    surplus = sched.nmidle > sched.gomaxprocs.load(kRelaxed);
     checkdead();
   }
-  m->park.sleep();
-  acquirep(m, m->nextp);
+  while (!m->park.sleep_for(surplus ? kIdleThread : -1)) {
+    if (!surplus) continue;
+    std::scoped_lock hold(sched.lock);
+    if (!m->idle) continue;  // about to be woken
+    M** at = &sched.midle;
+    while (*at != m) at = &(*at)->schedlink;
+    *at = m->schedlink;
+    m->idle = false;
+    sched.nmidle--;
+    sched.mcount--;
+    return false;
+  }
+  m->park.clear();
+  acquirep(m, std::exchange(m->nextp, nullptr));
+  return true;
 }
 
 void handoffp(P* p) noexcept {
+  sched.handoffs.fetch_add(1, kRelaxed);
   if (!runqempty(p) || sched.runqsize.load() != 0) {
     startm(p, false);
     return;
@@ -206,22 +276,26 @@ void handoffp(P* p) noexcept {
     startm(p, false);
     return;
   }
-  if (int64_t when = next_timer()) wake_for_timer(when);
+  if (int64_t when = next_timer()) {
+    wake_for_timer(when);
+  } else if (netpollanywaiters() && !sched.polling.load()) {
+    wakep();  // somebody must wait for the network
+  }
 }
 
-void gcstopm(M* m) noexcept {
+bool gcstopm(M* m) noexcept {
   if (m->spinning) {
     m->spinning = false;
     sched.nmspinning.fetch_sub(1);
   }
   {
     std::scoped_lock hold(sched.lock);
-    if (!sched.stopping.load(kRelaxed)) return;  // over already
+    if (!sched.stopping.load(kRelaxed)) return true;  // over already
     P* p = releasep(m);
     p->status.store(Pgcstop, kRelaxed);
     if (--sched.stopwait == 0) sched.stopnote.wake();
   }
-  stopm(m);
+  return stopm(m);
 }
 
 bool retake(P* p) noexcept {
@@ -235,6 +309,8 @@ bool retake(P* p) noexcept {
     m->p.store(nullptr, kRelaxed);
     p->m.store(nullptr, kRelaxed);
     p->status.store(Pidle, kRelaxed);
+    p->insyscall.store(false, kRelaxed);
+    sched.retakes.fetch_add(1, kRelaxed);
   }
   m->retake.store(false, std::memory_order_release);
   return ours;
@@ -309,16 +385,16 @@ void procresize(int n) {
     }
     movetimers(p, allp[0]);
     gfpurge(p);
-    sched.created.fetch_add(p->created.exchange(0));
-    sched.exited.fetch_add(p->exited.exchange(0));
+    move_stats(p->stats, sched.stats);
     p->status.store(Pdead, kRelaxed);
   }
   sched.gomaxprocs.store(n, std::memory_order_release);
 }
 
 void checkdead() noexcept {
-  // An M that is not parked runs a goroutine (perhaps without a P), spins, or keeps the time.
-  if (sched.nmidle < sched.mcount || !sched.in_run.load(kRelaxed) || sched.stopping.load(kRelaxed))
+  // An M that is not parked runs a goroutine (perhaps without a P), spins, or is in the poller.
+  if (sched.nmidle + sched.nmidlelocked < sched.mcount || !sched.in_run.load(kRelaxed) ||
+      sched.stopping.load(kRelaxed))
     return;
   if (sched.nmspinning.load() > 0 || sched.runq.len != 0 || next_timer() != 0) return;
   // A thread that is not ours may wake somebody at any time: then nothing is certain. Ours are the

@@ -13,15 +13,19 @@ P* releasep(M* m) noexcept;
 void pidleput(P* p) noexcept;
 P* pidleget() noexcept;
 
+// Takes an idle P for an M that looks for one; null: none. sched.lock not held.
+P* take_idle_p() noexcept;
+
 // Gives p to a parked or a new M. spinning: the caller has counted it in nmspinning. sched.lock not
 // held.
 void startm(P* p, bool spinning) noexcept;
-// Parks the calling M, which has no P, until startm; then it has one.
-void stopm(M* m) noexcept;
+// Parks the calling M, which has no P, until startm; then it has one. False: nobody needed it for
+// long, its thread is to end.
+bool stopm(M* m) noexcept;
 // Finds a new owner for a P that was taken away, or makes it idle. The caller owns p.
 void handoffp(P* p) noexcept;
-// The world is to stop: gives up the P and parks. The M has a P.
-void gcstopm(M* m) noexcept;
+// The world is to stop: gives up the P and parks. The M has a P. As stopm.
+bool gcstopm(M* m) noexcept;
 
 // Takes p away from an M that runs user code; false: it could not be taken now. The caller owns p
 // then.

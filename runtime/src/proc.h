@@ -1,4 +1,4 @@
-// The scheduler's verbs. Go's proc.go.
+// The scheduler's verbs: make, park, ready, yield, exit. Go's proc.go.
 //
 // Parking and waking, in one paragraph. A goroutine that blocks calls gopark. The M picks the next
 // goroutine and switches to it directly, or to g0 when there is nothing at hand. Only then, on the
@@ -44,13 +44,12 @@ void goready_all(gqueue gs);
 // clear.
 void casgstatus(G* gp, uint32_t from, uint32_t to) noexcept;
 
-// The loop of an M on its own stack. Entered with M::nextp set.
-[[noreturn]] void mstart_loop(M* m) noexcept;
+// For a goroutine whose P was taken away, inside its scope: takes an idle P, or gets in line for
+// one. Returns inside a scope, with a P unless it had to wait (then outside of one, with null).
+P* regain_p(M* m, G* gp) noexcept;
 
-// A timer for `when` was added: wakes the timekeeper when it would sleep longer.
-void wake_for_timer(int64_t when) noexcept;
-
-// If some P is idle and nobody looks for work, gets an M to do so. Inside a scope or without a P.
-void wakep() noexcept;
+// Runs gp, which was taken off its queue, on the calling M, which has a P and is on g0. Returns
+// when some goroutine has switched back to g0. inherit: gp goes on in the present time slice.
+void execute(M* m, G* gp, bool inherit) noexcept;
 
 }  // namespace weir::rt

@@ -15,10 +15,12 @@
 
 #include "fatal.h"
 #include "m.h"
+#include "perturb.h"
 #include "proc.h"
 #include "sanitize.h"
 #include "signals.h"
 #include "stack.h"
+#include "syscall.h"
 #include "sysmon.h"
 #include "tls.h"
 
@@ -27,6 +29,8 @@ namespace weir {
 namespace rt {
 
 namespace {
+
+constexpr int kMaxBlocking = 512;
 
 // The stack size of goroutines that were made before run() said otherwise.
 constexpr size_t kDefaultStack = kSanitized ? 256 << 10 : 64 << 10;
@@ -58,14 +62,15 @@ int cpus_of_process() noexcept {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-int choose_maxprocs(const Options& options) {
-  if (options.maxprocs < 0 || options.maxprocs > kMaxProcs) {
-    throw std::invalid_argument("weir::run: maxprocs " + std::to_string(options.maxprocs) +
-                                " is not from 1 to " + std::to_string(kMaxProcs));
+// A limit: the option, the variable, the default.
+int choose_limit(const char* option, int value, const char* variable, int max, int otherwise) {
+  if (value < 0 || value > max) {
+    throw std::invalid_argument("weir::run: " + std::string(option) + " " + std::to_string(value) +
+                                " is not from 1 to " + std::to_string(max));
   }
-  if (options.maxprocs) return options.maxprocs;
-  if (size_t n = env_number("WEIR_MAXPROCS", 1, kMaxProcs)) return static_cast<int>(n);
-  return std::min(cpus_of_process(), kMaxProcs);
+  if (value) return value;
+  if (size_t n = env_number(variable, 1, static_cast<size_t>(max))) return static_cast<int>(n);
+  return otherwise;
 }
 
 size_t choose_class(const Options& options) {
@@ -89,12 +94,21 @@ int run(const func& fn, void* closure, const Options& options) {
   if (self && !self->is_thread) throw std::logic_error("weir::run: called from a goroutine");
   std::unique_lock only(run_lock, std::try_to_lock);
   if (!only) throw std::logic_error("weir::run: another run is under way in this process");
-  int maxprocs = choose_maxprocs(options);
+  int maxprocs = choose_limit("maxprocs", options.maxprocs, "WEIR_MAXPROCS", kMaxProcs,
+                              std::min(cpus_of_process(), kMaxProcs));
+  int max_threads =
+      choose_limit("max_threads", options.max_threads, "WEIR_MAX_THREADS", kMaxMs, kMaxMs);
+  int max_blocking =
+      choose_limit("max_blocking", options.max_blocking, "WEIR_MAX_BLOCKING", kMaxMs, kMaxBlocking);
+  uint64_t seed = options.perturb_seed;
+  if (seed == 0) seed = env_number("WEIR_PERTURB", 1, SIZE_MAX);
+  size_t trace_ms = env_number("WEIR_SCHEDTRACE", 1, INT32_MAX);
   size_t size_class = choose_class(options);
 
   install_signal_handlers();
   install_fatal_handlers();
   install_terminate_handler();
+  set_schedtrace(static_cast<int64_t>(trace_ms) * 1'000'000);
   start_sysmon();
   {
     std::scoped_lock hold(world_lock);
@@ -104,6 +118,9 @@ int run(const func& fn, void* closure, const Options& options) {
       sched.default_class = size_class;
     }
     procresize(maxprocs);
+    sched.max_threads = max_threads;
+    set_max_blocking(max_blocking);
+    set_perturbation(seed);
   }
   sched.main_done.clear();
   newproc1(fn, closure, {}, nullptr, /*main=*/true);

@@ -2,10 +2,12 @@
 
 #include "runq.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <mutex>
 
-#include "clock.h"
+#include "perturb.h"
 
 namespace weir::rt {
 
@@ -41,12 +43,12 @@ uint32_t runqgrab(P* p, P* victim, uint32_t tail, bool steal_next, G** next) noe
       G* gp = victim->runnext.load(kAcquire);
       if (gp == nullptr) return 0;
       // The victim's running goroutine has just made gp ready and will most likely block soon:
-      // leave them about 3 us to go on together before tearing them apart.
-      if (victim->status.load(kRelaxed) == Prunning) {
-        for (int64_t until = nanotime() + 3000; nanotime() < until;) {
-          if (victim->runnext.load(kRelaxed) != gp) break;
-          for (int i = 0; i < 10; i++) cpu_pause();
-        }
+      // leave them some time to go on together before tearing them apart. Asleep, not spinning: to
+      // look at runnext again and again would slow down the two that write it (Go: usleep(3), which
+      // is some 50 us there as here).
+      if (victim->status.load(kRelaxed) == Prunning && !victim->insyscall.load(kRelaxed)) {
+        timespec nap = {0, 3000};
+        nanosleep(&nap, nullptr);
       }
       if (!victim->runnext.compare_exchange_strong(gp, nullptr, kAcquire, kRelaxed)) continue;
       *next = gp;
@@ -64,6 +66,7 @@ uint32_t runqgrab(P* p, P* victim, uint32_t tail, bool steal_next, G** next) noe
 }  // namespace
 
 void runqput(P* p, G* gp, bool next) noexcept {
+  if (perturbing && next) next = perturb_one_in(p, 2);
   if (next) {
     gp = p->runnext.exchange(gp, std::memory_order_acq_rel);
     if (gp == nullptr) return;
@@ -98,6 +101,10 @@ G* runqget(P* p, bool* inherit) noexcept {
   }
 }
 
+void runqkicknext(P* p) noexcept {
+  if (G* gp = p->runnext.exchange(nullptr, kAcquire)) runqput(p, gp, false);
+}
+
 bool runqempty(const P* p) noexcept {
   // runnext may be kicked out to the ring between the reads, so they are repeated until the tail
   // stood still.
@@ -120,8 +127,11 @@ G* runqsteal(P* p, P* victim, bool steal_next) noexcept {
   uint32_t t = p->runqtail.load(kRelaxed);
   G* next = nullptr;
   uint32_t n = runqgrab(p, victim, t, steal_next, &next);
-  if (next) return next;
+  if (next) n = 1;
   if (n == 0) return nullptr;
+  count(p->stats.steals);
+  count(p->stats.stolen, uint64_t{n});
+  if (next) return next;
   n--;
   G* gp = p->runq[(t + n) % kRunqSize].load(kRelaxed);
   if (n > 0) p->runqtail.store(t + n, kRelease);  // p's ring was empty, so there is room

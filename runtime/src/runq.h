@@ -13,6 +13,9 @@ namespace weir::rt {
 void runqput(P* p, G* gp, bool next) noexcept;
 // Owner. runnext, then the head. *inherit: it came from runnext and shares the time slice.
 G* runqget(P* p, bool* inherit) noexcept;
+// Owner. The end of a turn for goroutines that wake each other by runnext: the ring's come first
+// now.
+void runqkicknext(P* p) noexcept;
 // Anybody. Momentarily true.
 bool runqempty(const P* p) noexcept;
 uint32_t runqlen(const P* p) noexcept;

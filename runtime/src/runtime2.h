@@ -97,7 +97,9 @@ struct alignas(64) G {
   uint32_t waitobj_count;             // select: number of scases
   std::atomic<uint32_t> select_done;  // select: 1 once one waker has won
   sudog* param;                       // the sudog by which it was woken
-  G* schedlink;                       // next in the queue or free list that it is on
+  M* locked_m;                        // the only M that may run it (lock_os_thread); null: any
+  bool timed;    // runnable: `since` is exact, and the wait in the queue is to be measured
+  G* schedlink;  // next in the queue or free list that it is on
   eh_globals eh;
 
   // -- fixed for a goroutine's life
@@ -114,6 +116,7 @@ struct alignas(64) G {
   char name[introspect::kMaxName + 1];
 
   // -- rare
+  uint32_t lock_depth;                           // calls of lock_os_thread not yet undone
   label_set* labels;                             // counted reference; null: none (labels.h)
   uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
@@ -129,6 +132,27 @@ struct thread_G : G {
   int tid;
   mailbox box;
 };
+
+// What happened, for those who look at the scheduler (stats.h). One writer at a time, who counts by
+// a plain load and store: the owner of the P, or, for Sched's own, the holder of sched.lock.
+struct sched_stats {
+  std::atomic<uint64_t> created, exited;  // goroutines
+  std::atomic<uint64_t> switches;         // a goroutine began to run
+  std::atomic<uint64_t> parks;            // a goroutine blocked
+  std::atomic<uint64_t> steals;           // from another P's queue: how often
+  std::atomic<uint64_t> stolen;           //   and how many goroutines
+  std::atomic<uint64_t> spins;            // an M began to look for work at others
+  std::atomic<uint64_t> syscalls;         // blocking calls
+  std::atomic<uint64_t> polls;            // of the network
+  // Of every 8th goroutine made ready, how long until it ran: bucket i has those of less than
+  // 2^i * 64 ns (the last one: all others).
+  std::atomic<uint64_t> latency[introspect::kLatencyBuckets];
+};
+
+template <class T>
+[[gnu::always_inline]] inline void count(std::atomic<T>& c, T n = 1) noexcept {
+  c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
 
 inline constexpr uint32_t kRunqSize = 256;
 
@@ -151,14 +175,16 @@ struct alignas(64) P {
   std::atomic<G*> runq[kRunqSize];
 
   // -- the owner's alone
-  std::atomic<uint32_t> schedtick;  // advances when a goroutine gets a new time slice
-  std::atomic<bool> preempt;        // others ask: let g0 look around (time slice over, world stops)
-  uint32_t switches;                // by next_at_hand
+  std::atomic<uint32_t> schedtick;    // advances when a goroutine gets a new time slice
+  std::atomic<uint32_t> syscalltick;  // advances at both ends of a blocking call
+  std::atomic<bool> insyscall;        // the M that has it is in a blocking call
+  std::atomic<bool> preempt;  // others ask: let g0 look around (time slice over, world stops)
+  uint32_t readies;           // by ready_from
   uint64_t goidcache, goidcacheend;
   G* gfree;  // warm stacks of the default size
   uint32_t gfreecnt;
   uint64_t rng;
-  std::atomic<uint64_t> created, exited;  // goroutines; others only read
+  sched_stats stats;
 
   // Timers: a 4-ary heap by `when`, under its lock; anybody may run those that are due (timer.h).
   spin_lock timers_lock;
@@ -167,8 +193,8 @@ struct alignas(64) P {
   std::atomic<int64_t> timer0_when;  // when of the first, 0: none; written under the lock
 
   // -- sysmon's alone
-  uint32_t seen_tick;
-  int64_t seen_when;
+  uint32_t seen_tick, seen_syscalltick;
+  int64_t seen_when, seen_syscallwhen;
 };
 
 struct M {
@@ -185,12 +211,16 @@ struct M {
   void* commit_arg;
   eh_globals* eh;  // this thread's exception state
   bool spinning;   // looks for work; counted in sched.nmspinning
+  bool idle;       // on sched.midle; under sched.lock
+  bool doomed;     // its locked goroutine has ended: the thread ends too
+  G* locked_g;     // the only goroutine that it may run; null: any
+  G* nextg;        // to be run by g0, which alone can hand it to the M that it is locked to
   P* nextp;        // given by the one who wakes us
   note park;
   M* schedlink;  // idle list
   int id;
-  int tid;
-  G g0;  // the scheduler's context: the thread's own stack
+  std::atomic<int> tid;  // 0: no thread; set to 0 under the mailbox's lock
+  G g0;                  // the scheduler's context: the thread's own stack
   mailbox box;
   std::atomic<const void*>
       crash_context;  // ucontext_t of a fatal signal: where the goroutine really is
@@ -224,13 +254,16 @@ struct gqueue {
 };
 
 inline constexpr int kMaxProcs = 1024;
-inline constexpr int kMaxMs = 10000;
+inline constexpr int kMaxMs = 10000;  // Go's maxmcount
 
 struct Sched {
   spin_lock lock;      // protects what follows, up to the atomics. A leaf but for futex wakes
-  M* midle = nullptr;  // parked Ms
-  std::atomic<int> nmidle{0};  // changed under the lock
-  std::atomic<int> mcount{0};
+  M* midle = nullptr;  // parked Ms, the latest first
+  M* mfree = nullptr;  // Ms whose thread has ended, to be used again
+  std::atomic<int> nmidle{0};        // changed under the lock
+  std::atomic<int> nmidlelocked{0};  // Ms that wait for their locked goroutine
+  std::atomic<int> mcount{0};        // threads
+  int mids = 0;                      // ids given out
   P* pidle = nullptr;
   gqueue runq;       // the global run queue
   int stopwait = 0;  // Ps that stop_the_world still waits for
@@ -248,20 +281,25 @@ struct Sched {
 
   spin_lock retake_lock;  // one decision about taking a P away at a time
 
-  // The M that sleeps until the next timer (timekeeper), holding no P.
-  std::atomic<bool> timekeeping{false};
-  std::atomic<int64_t> keep_until{0};    // until when it sleeps; 0: nobody does
-  std::atomic<uint32_t> keeper_word{0};  // futex: advanced to wake it
+  // The M that sleeps in the network poller until the next timer, holding no P.
+  std::atomic<bool> polling{false};
+  std::atomic<int64_t> poll_until{0};  // until when it sleeps (INT64_MAX: no timer); 0: nobody does
+  std::atomic<int64_t> lastpoll{0};    // when the network was last asked
 
-  std::atomic<uint64_t> goidgen{1};             // next goid; 1 is kept for the first main
-  std::atomic<uint64_t> created{0}, exited{0};  // goroutines, by those without a P
-  size_t default_class = 0;                     // size class of goroutines' stacks
+  std::atomic<uint64_t> coarse_ticks{0};  // cputicks(), at most 10 ms ago while goroutines run
+
+  std::atomic<uint64_t> goidgen{1};   // next goid; 1 is kept for the first main
+  sched_stats stats;                  // by those without a P, and of Ps that are gone
+  std::atomic<uint64_t> handoffs{0};  // Ps given to another M because theirs was blocked
+  std::atomic<uint64_t> retakes{0};   // Ps taken from a goroutine, in a blocking call or over 10 ms
+  std::atomic<uint64_t> threads{0};   // Ms ever started
+  size_t default_class = 0;           // size class of goroutines' stacks
+  int max_threads = kMaxMs;
 
   note main_done;
 };
 
 extern Sched sched;
-extern P* allp[kMaxProcs];            // [0, gomaxprocs); entries are never freed
-extern std::atomic<M*> allm[kMaxMs];  // [0, mcount)
+extern P* allp[kMaxProcs];  // [0, gomaxprocs); entries are never freed
 
 }  // namespace weir::rt

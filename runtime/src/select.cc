@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "hchan.h"
+#include "perturb.h"
 #include "proc.h"
 #include "tls.h"
 
@@ -96,6 +97,7 @@ select_result selectgo(const scase* cases, size_t n, bool block) {
   }
   std::sort(w.lockorder, w.lockorder + w.n,
             [&](uint16_t a, uint16_t b) { return std::less<>()(cases[a].c, cases[b].c); });
+  perturb_point();
   lock_all(w);
 
   for (uint16_t i = 0; i < w.n; i++) {

@@ -2,6 +2,9 @@
 
 #include "sema.h"
 
+#include <mutex>
+
+#include "perturb.h"
 #include "proc.h"
 #include "tls.h"
 
@@ -20,6 +23,7 @@ bool take(sema& s) noexcept {
 }  // namespace
 
 void semacquire(sema& s, bool lifo, WaitReason reason, const void* object) {
+  perturb_point();
   if (take(s)) return;
   sudog w;
   w.g = getg();
@@ -50,23 +54,35 @@ void semacquire(sema& s, bool lifo, WaitReason reason, const void* object) {
   }
 }
 
-void semrelease(sema& s, bool handoff) {
+namespace {
+
+// Gives a permit and takes the first waiter, if any, out of the line.
+sudog* give(sema& s, bool handoff) noexcept {
   s.permits.fetch_add(1);
-  if (s.waiters.load() == 0) return;
-  s.lock.lock();
+  if (s.waiters.load() == 0) return nullptr;
+  std::scoped_lock hold(s.lock);
   sudog* w = s.head;
-  if (!w) {
-    s.lock.unlock();
-    return;
-  }
+  if (!w) return nullptr;
   s.head = w->next;
   (s.head ? s.head->prev : s.tail) = nullptr;
   s.waiters.fetch_sub(1);
   if (handoff && take(s)) w->handoff = true;
-  G* gp = w->g;
+  return w;
+}
+
+}  // namespace
+
+G* semgive(sema& s) noexcept {
+  sudog* w = give(s, false);
+  return w ? w->g : nullptr;
+}
+
+void semrelease(sema& s, bool handoff) {
+  sudog* w = give(s, handoff);
+  if (!w) return;
+  // Read before the waiter can run: the sudog is on its stack.
   bool yield = w->handoff;
-  s.lock.unlock();
-  goready(gp);
+  goready(w->g);
   // Its turn is now, on this P and in this time slice.
   if (yield) gosched();
 }

@@ -12,5 +12,7 @@ namespace weir::rt {
 void semacquire(sema& s, bool lifo, WaitReason reason, const void* object);
 // Gives a permit. With handoff, the first waiter gets it before anybody else can and runs at once.
 void semrelease(sema& s, bool handoff);
+// semrelease without handoff, but for the waking: returns who is to be made ready, or null.
+G* semgive(sema& s) noexcept;
 
 }  // namespace weir::rt

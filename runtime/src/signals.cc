@@ -28,6 +28,8 @@ namespace weir::rt {
 
 namespace {
 
+constexpr size_t kSignalStack = 64 << 10;
+
 struct sigaction former_segv, former_bus;
 
 // As sigaction(2), past ThreadSanitizer's wrapper, which would put our handler off until the
@@ -109,13 +111,13 @@ void install_fatal_handlers() {
   });
 }
 
-void install_signal_stack() {
-  constexpr size_t kSize = 64 << 10;
-  void* at = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+void* install_signal_stack() {
+  void* at =
+      mmap(nullptr, kSignalStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) fatal_error("out of memory for a signal stack");
   stack_t stack = {};
   stack.ss_sp = at;
-  stack.ss_size = kSize;
+  stack.ss_size = kSignalStack;
   sigaltstack(&stack, nullptr);
   sigset_t ours;
   sigemptyset(&ours);
@@ -123,6 +125,14 @@ void install_signal_stack() {
   sigaddset(&ours, SIGSEGV);
   sigaddset(&ours, SIGBUS);
   pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
+  return at;
+}
+
+void remove_signal_stack(void* at) noexcept {
+  stack_t none = {};
+  none.ss_flags = SS_DISABLE;
+  sigaltstack(&none, nullptr);
+  munmap(at, kSignalStack);
 }
 
 }  // namespace weir::rt

@@ -11,7 +11,9 @@ void install_signal_handlers();
 void install_fatal_handlers();
 // Gives the calling thread an alternate stack, so that a handler can run when the goroutine has
 // none left.
-void install_signal_stack();
+void* install_signal_stack();
+// Before the thread ends.
+void remove_signal_stack(void* at) noexcept;
 // The number of the reserved signal.
 int interrupt_signal() noexcept;
 

@@ -15,6 +15,9 @@
 #include "m.h"
 #include "runq.h"
 #include "runtime2.h"
+#include "schedule.h"
+#include "stats.h"
+#include "syscall.h"
 
 namespace weir::rt {
 
@@ -28,6 +31,9 @@ std::atomic<bool> deep_asleep{false};
 std::atomic<bool> started{false};
 thread_local bool is_sysmon = false;
 
+std::atomic<int64_t> trace_period{0};  // ns, 0: off
+const int64_t started_at = nanotime();
+
 bool nothing_runs() noexcept {
   return sched.stopping.load() || sched.npidle.load() == sched.gomaxprocs.load();
 }
@@ -39,41 +45,88 @@ bool others_wait(P* p, int64_t now) noexcept {
   return when != 0 && when <= now;
 }
 
-// Takes Ps whose goroutine has had its time slice. Returns how many.
+// p's goroutine has been in one blocking call for at least one round of sysmon. Where nobody needs
+// the P it is left alone for 10 ms, so that many short calls do not cost a hand-over each; not
+// longer, or sysmon would go on watching it.
+bool stuck_in_syscall(P* p, int64_t now) noexcept {
+  if (!p->insyscall.load(std::memory_order_relaxed)) return false;
+  uint32_t tick = p->syscalltick.load(std::memory_order_relaxed);
+  if (tick != p->seen_syscalltick) {
+    p->seen_syscalltick = tick;
+    p->seen_syscallwhen = now;
+    return false;
+  }
+  bool needed = others_wait(p, now) || sched.nmspinning.load() + sched.npidle.load() == 0;
+  return needed || now - p->seen_syscallwhen >= kTimeSlice;
+}
+
+// p's goroutine has had its time slice, and others wait.
+bool ran_too_long(P* p, int64_t now) noexcept {
+  uint32_t tick = p->schedtick.load(std::memory_order_relaxed);
+  if (tick != p->seen_tick || p->status.load(std::memory_order_relaxed) != Prunning) {
+    p->seen_tick = tick;
+    p->seen_when = now;
+    return false;
+  }
+  return now - p->seen_when >= kTimeSlice && others_wait(p, now);
+}
+
+// Takes Ps whose goroutine blocks in the kernel or has had its time slice. Returns how many.
 int retake_all(int64_t now) noexcept {
   int taken = 0;
   int n = sched.gomaxprocs.load(std::memory_order_acquire);
   for (int i = 0; i < n; i++) {
     P* p = allp[i];
-    uint32_t tick = p->schedtick.load(std::memory_order_relaxed);
-    if (tick != p->seen_tick || p->status.load(std::memory_order_relaxed) != Prunning) {
-      p->seen_tick = tick;
-      p->seen_when = now;
-      continue;
-    }
-    if (now - p->seen_when < kTimeSlice || !others_wait(p, now)) continue;
-    p->preempt.store(true, std::memory_order_relaxed);  // for one that is inside the runtime
-    if (retake(p)) {
-      p->preempt.store(false, std::memory_order_relaxed);
-      p->seen_when = now;
-      handoffp(p);
-      taken++;
-    }
+    bool too_long = ran_too_long(p, now);
+    if (too_long) p->preempt.store(true, std::memory_order_relaxed);  // for one inside the runtime
+    if ((!too_long && !stuck_in_syscall(p, now)) || !retake(p)) continue;
+    p->preempt.store(false, std::memory_order_relaxed);
+    p->seen_when = now;
+    handoffp(p);
+    taken++;
   }
   return taken;
+}
+
+// What is due each round. True: something was done, so the next round comes soon.
+bool watch(int64_t now) noexcept {
+  sched.coarse_ticks.store(cputicks(), std::memory_order_relaxed);
+  poll_if_due(now);
+  bool line = grow_blocking(now);
+  return retake_all(now) != 0 || line;
+}
+
+// Prints the scheduler's state when that is due. Returns in how many ns it is due again; negative:
+// never.
+int64_t trace(int64_t now) noexcept {
+  static int64_t next = 0;
+  int64_t period = trace_period.load();
+  if (period == 0) return -1;
+  if (now >= next) {
+    print_schedtrace((now - started_at) / 1'000'000);
+    next = now + period;
+  }
+  return next - now;
+}
+
+// Sleeps until wake_sysmon, at most `limit` ns (negative: no limit). False: woken.
+bool sleep_deep(uint32_t word, int64_t limit) noexcept {
+  int64_t until_trace = trace(nanotime());
+  if (until_trace >= 0 && (limit < 0 || until_trace < limit)) limit = until_trace;
+  futex_wait(&wake_word, word, limit);
+  return wake_word.load() == word;
 }
 
 // Until wake_sysmon. A thread of somebody else's, that has ended since the last M went to sleep,
 // may have hidden that all goroutines are asleep for good; so that is looked at again, three times.
 void sleep_while_nothing_runs(uint32_t word) noexcept {
   for (int64_t limit = 10'000'000; limit <= 1'000'000'000; limit *= 10) {
-    if (!nothing_runs()) return;
-    futex_wait(&wake_word, word, limit);
-    if (wake_word.load() != word) return;
+    if (!nothing_runs() || !sleep_deep(word, limit)) return;
     std::scoped_lock hold(sched.lock);
     checkdead();
   }
-  if (nothing_runs()) futex_wait(&wake_word, word);
+  while (nothing_runs() && sleep_deep(word, -1)) {
+  }
 }
 
 void* sysmon(void*) {
@@ -84,21 +137,20 @@ void* sysmon(void*) {
   for (;;) {
     uint32_t word = wake_word.load();
     serve_dump_request();
-    if (nothing_runs()) {
+    calibrate_ticks();
+    // While goroutines are in line for blocking calls somebody must see whether it moves.
+    if (nothing_runs() && blocking_line() == 0) {
       deep_asleep.store(true);
       sleep_while_nothing_runs(word);
       deep_asleep.store(false);
       idle = 0;
-      delay = kMinDelay;
       continue;
     }
-    if (idle == 0) {
-      delay = kMinDelay;
-    } else if (idle > 50) {
-      delay = std::min(delay * 2, kMaxDelay);
-    }
+    delay = idle == 0 ? kMinDelay : idle > 50 ? std::min(delay * 2, kMaxDelay) : delay;
     futex_wait(&wake_word, word, delay);
-    idle = retake_all(nanotime()) ? 0 : idle + 1;
+    int64_t now = nanotime();
+    trace(now);
+    idle = watch(now) ? 0 : idle + 1;
   }
 }
 
@@ -119,6 +171,8 @@ void start_sysmon() {
   }
   pthread_detach(thread);
 }
+
+void set_schedtrace(int64_t period) noexcept { trace_period.store(period); }
 
 void wake_sysmon(bool dump) noexcept {
   if (!dump && !deep_asleep.load()) return;

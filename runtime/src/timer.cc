@@ -8,6 +8,7 @@
 
 #include "fatal.h"
 #include "proc.h"
+#include "schedule.h"
 #include "scope.h"
 #include "tls.h"
 

@@ -27,6 +27,11 @@ struct Options {
   int maxprocs = 0;  // goroutines running at once; WEIR_MAXPROCS, else the CPUs of this process
   size_t stack_size = 0;  // bytes of a goroutine's stack; WEIR_STACK_SIZE, else 64 KiB (256 KiB
                           // under a sanitizer). Rounded up to a power of two from 16 KiB to 64 MiB.
+  int max_blocking = 0;   // calls of `blocking` under way at once; WEIR_MAX_BLOCKING, else 512
+  int max_threads = 0;    // OS threads for goroutines, above which the program dies;
+                          // WEIR_MAX_THREADS, else 10000. Go: debug.SetMaxThreads
+  uint64_t perturb_seed = 0;  // for tests: the scheduler makes unusual choices, by chance from this
+                              // seed; WEIR_PERTURB, else off
 };
 
 // Settings of one goroutine, for `go`.

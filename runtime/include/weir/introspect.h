@@ -126,18 +126,35 @@ bool interrupt(size_t slot, uint64_t goid,
 // Tells whether the goroutine with this id could be met again in this slot (it has not exited).
 bool alive(size_t slot, uint64_t goid) noexcept;
 
-// The scheduler in numbers. Each is a moment's value.
+// The scheduler in numbers, read without a lock. Each is a moment's value; totals count since the
+// program started.
+inline constexpr size_t kLatencyBuckets = 28;
 struct Sched {
   int gomaxprocs;
   int idle_ps;
-  int ms;  // OS threads that run goroutines
-  int idle_ms;
-  int spinning_ms;
+  int ms;             // OS threads that run goroutines
+  int idle_ms;        // of these, parked with nothing to do
+  int spinning_ms;    // of these, looking for work
+  int blocking;       // goroutines in weir::blocking
+  int blocking_wait;  // goroutines that wait for their turn to call it
   size_t goroutines;
-  uint64_t created;     // goroutines ever
-  size_t global_queue;  // runnable goroutines in the global queue
-  size_t local_queues;  // and in the local ones
+  size_t global_queue;      // runnable goroutines in the global queue
+  size_t local_queues;      // and in the local ones
+  uint64_t created;         // goroutines
+  uint64_t switches;        // a goroutine began to run
+  uint64_t parks;           // a goroutine blocked
+  uint64_t steals, stolen;  // looks into another P's queue that found something; goroutines
+  uint64_t spins;           // an M began to look for work at others
+  uint64_t handoffs;        // Ps given to another M because theirs was blocked
+  uint64_t retakes;         // Ps taken from a goroutine in a blocking call, or that ran over 10 ms
+  uint64_t syscalls;        // calls of weir::blocking
+  uint64_t polls;           // of the network
+  uint64_t threads;         // OS threads ever started for goroutines
+  // How long goroutines were runnable before they ran, of every 8th: bucket i has the number of
+  // those below latency_bound_ns(i); the last one has all others.
+  uint64_t latency[kLatencyBuckets];
 };
+constexpr int64_t latency_bound_ns(size_t bucket) noexcept { return int64_t{64} << bucket; }
 Sched sched() noexcept;
 
 // --- For the library that can turn stacks into text ---

@@ -2,6 +2,7 @@
 #pragma once
 
 // IWYU pragma: begin_exports
+#include <weir/blocking.h>
 #include <weir/chan.h>
 #include <weir/go.h>
 #include <weir/mutex.h>

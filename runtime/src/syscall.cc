@@ -1,0 +1,143 @@
+// Blocking calls (syscall.h), and goroutines that are locked to their thread.
+
+#include "syscall.h"
+
+#include <weir/blocking.h>
+
+#include <mutex>
+
+#include "clock.h"
+#include "proc.h"
+#include "scope.h"
+#include "sema.h"
+#include "tls.h"
+
+namespace weir {
+
+namespace rt {
+
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr int64_t kPatience = 10'000'000;  // ns that the line may stand still
+
+// Its permits are the blocking calls that may begin.
+sema turns;
+std::atomic<int> max_blocking{0};
+std::atomic<int> admitted{0};         // permits that grow_blocking added
+std::atomic<uint64_t> departures{0};  // calls that ended
+
+// sysmon's alone
+uint64_t seen_departures = 0;
+int64_t seen_when = 0;
+
+// Keeps a permit that grow_blocking added, now that nobody is in line.
+bool retire_permit() noexcept {
+  int n = admitted.load(kRelaxed);
+  while (n > 0 && turns.waiters.load() == 0) {
+    if (admitted.compare_exchange_weak(n, n - 1, kRelaxed)) return true;
+  }
+  return false;
+}
+
+// Where the caller of the caller stands: all that a walk of its stack needs while its frames stand
+// still.
+[[gnu::always_inline]] inline void save_caller(G* gp, const void* pc, const void* cfa,
+                                               const void* frame) noexcept {
+  gp->syscall_pc = reinterpret_cast<uintptr_t>(pc);
+  gp->syscall_sp = reinterpret_cast<uintptr_t>(cfa);
+  gp->syscall_fp = *static_cast<const uintptr_t*>(frame);
+}
+
+}  // namespace
+
+void set_max_blocking(int n) noexcept {
+  int change = n - max_blocking.exchange(n);
+  turns.permits.fetch_add(static_cast<uint32_t>(change));
+}
+
+bool grow_blocking(int64_t now) noexcept {
+  if (turns.waiters.load() == 0) return false;
+  uint64_t n = departures.load(kRelaxed);
+  if (n != seen_departures || seen_when == 0) {
+    seen_departures = n;
+    seen_when = now;
+  } else if (now - seen_when >= kPatience) {
+    seen_when = now;
+    admitted.fetch_add(1);
+    if (G* gp = semgive(turns)) ready_from(nullptr, gp, false);
+  }
+  return true;
+}
+
+int blocking_line() noexcept { return static_cast<int>(turns.waiters.load(kRelaxed)); }
+int blocking_now() noexcept {
+  return max_blocking.load(kRelaxed) + admitted.load(kRelaxed) -
+         static_cast<int>(turns.permits.load(kRelaxed));
+}
+
+void leave_syscall(P* p, G* gp) noexcept {
+  if (p) {
+    p->insyscall.store(false, kRelaxed);
+    count(p->syscalltick);
+  }
+  casgstatus(gp, Gsyscall, Grunning);
+}
+
+}  // namespace rt
+
+namespace detail {
+
+[[gnu::noinline]] bool enter_blocking() {
+  using namespace rt;
+  G* gp = getg();
+  if (gp->is_thread || gp->status.load(kRelaxed) == Gsyscall) return false;
+  semacquire(turns, false, introspect::WaitReason::semacquire, nullptr);
+  save_caller(gp, __builtin_return_address(0), __builtin_dwarf_cfa(), __builtin_frame_address(0));
+  M* m = gp->m.load(kRelaxed);
+  P* p = enter_runtime(m);
+  if (p) {
+    count(p->stats.syscalls);
+    count(p->syscalltick);
+    p->insyscall.store(true, kRelaxed);
+  }
+  gp->since.store(cputicks(), kRelaxed);
+  gp->status.store(Gsyscall, std::memory_order_release);
+  leave_runtime(m);
+  return true;
+}
+
+void exit_blocking() noexcept {
+  using namespace rt;
+  G* gp = tls_getg();
+  departures.fetch_add(1, kRelaxed);
+  if (gp->status.load(kRelaxed) != Grunning) {
+    M* m = gp->m.load(kRelaxed);
+    P* p = enter_runtime(m);
+    leave_syscall(p, gp);
+    gp->since.store(cputicks(), kRelaxed);
+    if (p || regain_p(m, gp)) leave_runtime(m);
+  }
+  if (!retire_permit()) semrelease(turns, false);
+}
+
+}  // namespace detail
+
+void lock_os_thread() {
+  using namespace rt;
+  G* gp = getg();
+  if (gp->is_thread || gp->lock_depth++ != 0) return;
+  M* m = gp->m.load(kRelaxed);
+  m->locked_g = gp;
+  gp->locked_m = m;
+}
+
+void unlock_os_thread() {
+  using namespace rt;
+  G* gp = getg();
+  if (gp->is_thread || gp->lock_depth == 0 || --gp->lock_depth != 0) return;
+  gp->locked_m->locked_g = nullptr;
+  gp->locked_m = nullptr;
+}
+
+}  // namespace weir
