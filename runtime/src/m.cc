@@ -309,7 +309,9 @@ bool retake(P* p) noexcept {
     m->p.store(nullptr, kRelaxed);
     p->m.store(nullptr, kRelaxed);
     p->status.store(Pidle, kRelaxed);
-    p->insyscall.store(false, kRelaxed);
+    if (p->insyscall.exchange(false, kRelaxed)) {
+      p->calls_are_long.store(true, kRelaxed);
+    }
     sched.retakes.fetch_add(1, kRelaxed);
   }
   m->retake.store(false, std::memory_order_release);

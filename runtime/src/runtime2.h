@@ -178,6 +178,7 @@ struct alignas(64) P {
   std::atomic<uint32_t> schedtick;    // advances when a goroutine gets a new time slice
   std::atomic<uint32_t> syscalltick;  // advances at both ends of a blocking call
   std::atomic<bool> insyscall;        // the M that has it is in a blocking call
+  std::atomic<bool> calls_are_long;   // the last blocking call here was: hand over at once
   std::atomic<bool> preempt;  // others ask: let g0 look around (time slice over, world stops)
   uint32_t readies;           // by ready_from
   uint64_t goidcache, goidcacheend;

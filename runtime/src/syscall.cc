@@ -7,7 +7,9 @@
 #include <mutex>
 
 #include "clock.h"
+#include "m.h"
 #include "proc.h"
+#include "runq.h"
 #include "scope.h"
 #include "sema.h"
 #include "tls.h"
@@ -19,6 +21,7 @@ namespace rt {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr uint64_t kLong = 20'000;         // ns, sysmon's first look: worth a hand-over
 constexpr int64_t kPatience = 10'000'000;  // ns that the line may stand still
 
 // Its permits are the blocking calls that may begin.
@@ -99,7 +102,11 @@ namespace detail {
   if (p) {
     count(p->stats.syscalls);
     count(p->syscalltick);
-    p->insyscall.store(true, kRelaxed);
+    if (p->calls_are_long.load(kRelaxed) && !runqempty(p)) {
+      handoffp(releasep(m));
+    } else {
+      p->insyscall.store(true, kRelaxed);
+    }
   }
   gp->since.store(cputicks(), kRelaxed);
   gp->status.store(Gsyscall, std::memory_order_release);
@@ -115,8 +122,14 @@ void exit_blocking() noexcept {
     M* m = gp->m.load(kRelaxed);
     P* p = enter_runtime(m);
     leave_syscall(p, gp);
-    gp->since.store(cputicks(), kRelaxed);
-    if (p || regain_p(m, gp)) leave_runtime(m);
+    uint64_t now = cputicks();
+    bool is_long = ticks_to_ns(now - gp->since.load(kRelaxed)) > kLong;
+    gp->since.store(now, kRelaxed);
+    if (!p) p = regain_p(m, gp);
+    if (p) {  // else the scope is over
+      p->calls_are_long.store(is_long, kRelaxed);
+      leave_runtime(m);
+    }
   }
   if (!retire_permit()) semrelease(turns, false);
 }

@@ -1,10 +1,11 @@
 // Blocking calls: a goroutine that is in one keeps its OS thread, and sysmon gives its P to others.
 // Go's entersyscall, exitsyscall.
 //
-// entersyscall only notes the fact (Gsyscall, P::insyscall): most calls are over before sysmon
-// looks. The P is taken, as from a goroutine that runs too long, by retake (m.h), for the M is
-// outside of every scope meanwhile. exitsyscall goes on with the P where it is still there, else
-// with an idle one, else in line for one.
+// Most calls are over soon, so entersyscall only notes the fact (Gsyscall, P::insyscall), and
+// sysmon takes the P, as from a goroutine that runs too long, by retake (m.h): the M is outside of
+// every scope meanwhile. Where the last call was long (P::calls_are_long) and others wait, the P is
+// handed over at once. exitsyscall goes on with the P where it is still there, else with an idle
+// one, else in line for one.
 //
 // So that 10 000 blocking calls at once are not 10 000 threads, only so many are under way at a
 // time (Options::max_blocking); further goroutines wait in line ("semacquire"). Calls that wait for

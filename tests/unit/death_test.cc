@@ -49,6 +49,27 @@ std::string died(const std::string& message,
   return message + "\n\n" + dying + ".*" + kBystander;
 }
 
+// --- threads ---
+
+TEST_F(Death, MoreThreadsThanAllowed) {
+  EXPECT_EXIT(run_with_bystander(
+                  [] {
+                    for (int i = 0; i < 20; i++) go([] { blocking([] { pause(); }); });
+                    chan<int>().recv();
+                  },
+                  {.max_threads = 10}),
+              ExitedWithCode(2),
+              "^runtime: program exceeds 10-thread limit\nfatal error: thread exhaustion\n\n");
+}
+
+TEST_F(Death, AllAsleepAmongThemOneLockedToItsThread) {
+  EXPECT_EXIT(weir::run([] {
+                lock_os_thread();
+                make_chan<int>().recv();
+              }),
+              ExitedWithCode(2), "^fatal error: all goroutines are asleep - deadlock!");
+}
+
 // --- misuse ---
 
 TEST_F(Death, UnlockOfAnUnlockedMutex) {
