@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "hchan.h"
 #include "interrupt.h"
+#include "netpoll.h"
 #include "runq.h"
 #include "runtime2.h"
 #include "signals.h"
@@ -86,6 +87,11 @@ void read_chan(const rt::hchan* c, bool send, Object& o) noexcept {
   o.handles = c->refs.load(kRelaxed);
 }
 
+template <size_t N>
+void copy_text(char (&to)[N], const char (&from)[N]) noexcept {
+  for (size_t i = 0; i < N; i++) to[i] = from[i];
+}
+
 // The wait record of a G that waits and cannot stop waiting now: held, or a thread in our signal
 // handler.
 void read_wait(const G* gp, Goroutine& g) noexcept {
@@ -128,6 +134,21 @@ void read_wait(const G* gp, Goroutine& g) noexcept {
       rt_access::read(static_cast<const WaitGroup*>(at), g.objects[0]);
       g.object_count = g.objects_total = 1;
       break;
+    case WaitReason::io_wait: {
+      auto* info = static_cast<const rt::io_info*>(at);
+      Object& o = g.objects[0];
+      clear(o);
+      o.kind = ObjectKind::io;
+      o.address = info;
+      o.made_pc = info->made_pc;
+      o.fd = info->fd;
+      o.send = gp->waitobj_count != 0;
+      copy_text(g.io_network, info->network);
+      copy_text(g.io_local, info->local);
+      copy_text(g.io_remote, info->remote);
+      g.object_count = g.objects_total = 1;
+      break;
+    }
     default:
       break;
   }

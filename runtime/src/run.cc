@@ -5,16 +5,19 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 
 #include "fatal.h"
 #include "m.h"
+#include "netpoll.h"
 #include "perturb.h"
 #include "proc.h"
 #include "sanitize.h"
@@ -109,6 +112,9 @@ int run(const func& fn, void* closure, const Options& options) {
   install_fatal_handlers();
   install_terminate_handler();
   set_schedtrace(static_cast<int64_t>(trace_ms) * 1'000'000);
+  if (!netpollinit()) {
+    throw std::system_error(errno, std::system_category(), "weir::run: the network poller");
+  }
   start_sysmon();
   {
     std::scoped_lock hold(world_lock);
