@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "chan_timer.h"
 #include "fatal.h"
 #include "hchan.h"
 #include "perturb.h"
@@ -26,6 +27,10 @@ G* waiter_of(sudog* s, bool success) noexcept {
 }
 
 void free_chan(hchan* c) noexcept {
+  if (c->timer) {
+    free_chan_timer(c->timer);
+    return;
+  }
   size_t n = c->qcount.load(kRelaxed);
   for (; n > 0; n--) {
     c->type->destroy(c->slot(c->recvx));
@@ -77,8 +82,9 @@ void chanunref(hchan* c) noexcept {
   if (!orphaned) free_chan(c);
 }
 
-size_t chanlen(const hchan* c) noexcept { return c ? c->qcount.load(kRelaxed) : 0; }
-size_t chancap(const hchan* c) noexcept { return c ? c->dataqsiz : 0; }
+// A timer's channel buffers a tick, but its user is not to see that: stop and reset take it back.
+size_t chanlen(const hchan* c) noexcept { return c && !c->timer ? c->qcount.load(kRelaxed) : 0; }
+size_t chancap(const hchan* c) noexcept { return c && !c->timer ? c->dataqsiz : 0; }
 
 bool send_if_ready(hchan* c, void* elem, G** wake) noexcept {
   *wake = nullptr;

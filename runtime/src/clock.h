@@ -27,6 +27,12 @@ inline int64_t nanotime() noexcept {
   return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
+// The nanotime in ns from now; negative: now. Too far is the end of time.
+inline int64_t ns_from_now(int64_t ns) noexcept {
+  int64_t now = nanotime(), when;
+  return __builtin_add_overflow(now, ns > 0 ? ns : 0, &when) ? INT64_MAX : when;
+}
+
 extern bool has_constant_ticks;  // else ticks are nanotime()
 
 inline uint64_t cputicks() noexcept {

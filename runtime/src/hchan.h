@@ -48,6 +48,8 @@ struct waitq {
   bool contains(const sudog* s) const noexcept { return s->prev || s->next || first == s; }
 };
 
+struct chan_timer;
+
 struct hchan {
   spin_lock lock;
   std::atomic<uint32_t> refs{1};  // handles
@@ -61,6 +63,7 @@ struct hchan {
   std::atomic<bool> closed{false};
   std::atomic<uint64_t> sends{0}, recvs{0};  // completed in its lifetime
   const void* made_pc;
+  chan_timer* timer = nullptr;  // that sends here, and that this is a part of (chan_timer.h)
 
   unsigned char* slot(size_t i) const noexcept { return buf + i * type->size; }
   void advance(size_t& x) noexcept {

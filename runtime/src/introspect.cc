@@ -15,6 +15,7 @@
 
 #include <cerrno>
 
+#include "chan_timer.h"
 #include "clock.h"
 #include "hchan.h"
 #include "interrupt.h"
@@ -80,8 +81,10 @@ void read_chan(const rt::hchan* c, bool send, Object& o) noexcept {
   o.send = send;
   o.made_pc = c->made_pc;
   o.closed = c->closed.load(kRelaxed);
-  o.cap = c->dataqsiz;
-  o.len = c->qcount.load(kRelaxed);
+  o.cap = rt::chancap(c);
+  o.len = rt::chanlen(c);
+  o.timer = c->timer != nullptr;
+  o.armed = c->timer && c->timer->home.load(kRelaxed) != nullptr;
   o.sends = c->sends.load(kRelaxed);
   o.recvs = c->recvs.load(kRelaxed);
   o.handles = c->refs.load(kRelaxed);

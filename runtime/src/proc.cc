@@ -301,6 +301,66 @@ uint64_t newproc(const func& fn, void* closure, const GoOptions& options) {
 
 namespace rt {
 
+namespace {
+
+uint64_t next_goid(P* p) noexcept {
+  if (!p) return sched.goidgen.fetch_add(1, kRelaxed) + 1;
+  if (p->goidcache == p->goidcacheend) {
+    p->goidcache = sched.goidgen.fetch_add(16, kRelaxed) + 1;
+    p->goidcacheend = p->goidcache + 16;
+  }
+  return p->goidcache++;
+}
+
+uintptr_t closure_place(const G* gp, const detail::func& fn) noexcept {
+  return (gp->stack_hi - fn.size) & ~(uintptr_t{fn.align} - 1);
+}
+
+// gp, which nobody sees yet, is to run fn, whose closure is in its place.
+void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goid,
+            std::string_view name) noexcept {
+  uintptr_t at = closure_place(gp, fn);
+  gp->sp = prepare_stack(at);
+  gp->waitreason = WaitReason::none;
+  gp->is_thread = false;
+  gp->is_main = false;
+  gp->m.store(nullptr, kRelaxed);
+  gp->waitobj = nullptr;
+  gp->waitobj_count = 0;
+  gp->param = nullptr;
+  gp->eh = {};
+  gp->parent_goid = parent_goid;
+  gp->gopc = gopc;
+  gp->startpc = reinterpret_cast<const void*>(fn.invoke);
+  gp->fn = &fn;
+  gp->closure = reinterpret_cast<void*>(at);
+  size_t n = std::min(name.size(), introspect::kMaxName);
+  std::memcpy(gp->name, name.data(), n);
+  gp->name[n] = 0;
+}
+
+// Shows a new goroutine to the world and queues it: next, or at the tail. Inside the scope of p
+// (null: none).
+void start_g(P* p, G* gp, uint64_t goid, bool next) noexcept {
+  if (p) {
+    count(p->stats.created);
+  } else {
+    sched.stats.created.fetch_add(1, kRelaxed);
+  }
+  stamp_runnable(p, gp);
+  gp->goid.store(goid, kRelaxed);
+  gp->status.store(Grunnable, std::memory_order_release);
+  if (p) {
+    runqput(p, gp, next);
+  } else {
+    std::scoped_lock hold(sched.lock);
+    globrunqput(gp);
+  }
+  wakep();
+}
+
+}  // namespace
+
 uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& options, const void* gopc,
                   bool main) {
   G* self = tls_getg();
@@ -321,70 +381,41 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
     if (m) leave_runtime(m);
     throw;
   }
-  uint64_t goid = main ? 1 : 0;
   static bool first_main = true;
-  if (main && !std::exchange(first_main, false)) goid = 0;
-  if (goid == 0) {
-    if (p) {
-      if (p->goidcache == p->goidcacheend) {
-        p->goidcache = sched.goidgen.fetch_add(16, kRelaxed) + 1;
-        p->goidcacheend = p->goidcache + 16;
-      }
-      goid = p->goidcache++;
-    } else {
-      goid = sched.goidgen.fetch_add(1, kRelaxed) + 1;
-    }
-  }
+  uint64_t goid = main && std::exchange(first_main, false) ? 1 : next_goid(p);
   // The closure's constructor is user code: outside of the scope.
   if (m) leave_runtime(m);
 
-  uintptr_t at = (gp->stack_hi - fn.size) & ~(uintptr_t{fn.align} - 1);
   sanitizer_new(gp);
   try {
-    fn.construct(reinterpret_cast<void*>(at), closure);
+    fn.construct(reinterpret_cast<void*>(closure_place(gp, fn)), closure);
   } catch (...) {
     sanitizer_dead(gp);
     gp->status.store(Gdead, kRelaxed);
     gfput(nullptr, gp);
     throw;
   }
-  gp->sp = prepare_stack(at);
-  gp->waitreason = WaitReason::none;
-  gp->is_thread = false;
+  init_g(gp, fn, gopc, self ? self->goid.load(kRelaxed) : 0, options.name);
   gp->is_main = main;
-  gp->m.store(nullptr, kRelaxed);
-  gp->waitobj = nullptr;
-  gp->waitobj_count = 0;
-  gp->param = nullptr;
-  gp->eh = {};
-  gp->parent_goid = self ? self->goid.load(kRelaxed) : 0;
-  gp->gopc = gopc;
-  gp->startpc = reinterpret_cast<const void*>(fn.invoke);
-  gp->fn = &fn;
-  gp->closure = reinterpret_cast<void*>(at);
-  size_t n = std::min(options.name.size(), introspect::kMaxName);
-  std::memcpy(gp->name, options.name.data(), n);
-  gp->name[n] = 0;
+
   if (on_m) p = enter_with_p(self, &m);
-  if (p) {
-    count(p->stats.created);
-  } else {
-    sched.stats.created.fetch_add(1, kRelaxed);
-  }
-  stamp_runnable(p, gp);
-  gp->goid.store(goid, kRelaxed);
-  gp->status.store(Grunnable, std::memory_order_release);
-  if (p) {
-    runqput(p, gp, true);
-    wakep();
-    leave_runtime(m);
-  } else {
-    sched.lock.lock();
-    globrunqput(gp);
-    sched.lock.unlock();
-    wakep();
-  }
+  start_g(p, gp, goid, true);
+  if (on_m) leave_runtime(m);
   return goid;
+}
+
+void newproc_from(P* p, const detail::func& fn, void* closure, const void* gopc,
+                  uint64_t parent_goid) noexcept {
+  G* gp;
+  try {
+    gp = gfget(p, sched.default_class);
+  } catch (...) {
+    fatal_error("out of memory for a goroutine");
+  }
+  sanitizer_new(gp);
+  fn.construct(reinterpret_cast<void*>(closure_place(gp, fn)), closure);
+  init_g(gp, fn, gopc, parent_goid, {});
+  start_g(p, gp, next_goid(p), false);
 }
 
 }  // namespace rt

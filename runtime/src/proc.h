@@ -34,6 +34,11 @@ void ready_from(P* p, G* gp, bool next) noexcept;
 uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& options, const void* gopc,
                   bool main);
 
+// The same from inside a scope or on g0, on behalf of P p (null: none), with a closure whose move
+// cannot throw; as a child of parent_goid. Never blocks; out of memory is fatal.
+void newproc_from(P* p, const detail::func& fn, void* closure, const void* gopc,
+                  uint64_t parent_goid) noexcept;
+
 // Makes all of a queue ready, in order. (They wait, so their schedlink was free to link them.)
 void goready_all(gqueue gs);
 

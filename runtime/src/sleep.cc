@@ -1,4 +1,4 @@
-// sleep_for.
+// sleep_for, sleep_until.
 
 #include <weir/time.h>
 
@@ -28,15 +28,10 @@ void thread_sleep(rt::G* gp, int64_t until) noexcept {
   gp->status.store(rt::Grunning, std::memory_order_release);
 }
 
-}  // namespace
-
-void sleep_ns(int64_t ns) {
-  if (ns <= 0) return;
-  int64_t now = rt::nanotime();
-  int64_t until = ns > INT64_MAX - now ? INT64_MAX : now + ns;
+void park_until(int64_t when) {
   rt::G* gp = rt::getg();
   if (gp->is_thread) {
-    thread_sleep(gp, until);
+    thread_sleep(gp, when);
     return;
   }
   // Into the heap of the P that the M has when the goroutine is parked.
@@ -44,7 +39,17 @@ void sleep_ns(int64_t ns) {
     rt::M* m = rt::tls_getg()->m.load(std::memory_order_relaxed);
     rt::addsleeper(m->p.load(std::memory_order_relaxed), *static_cast<int64_t*>(arg), g);
   };
-  rt::gopark(commit, &until, rt::WaitReason::sleep, nullptr);
+  rt::gopark(commit, &when, rt::WaitReason::sleep, nullptr);
+}
+
+}  // namespace
+
+void sleep_ns(int64_t ns) {
+  if (ns > 0) park_until(rt::ns_from_now(ns));
+}
+
+void sleep_until_ns(int64_t when) {
+  if (when > rt::nanotime()) park_until(when);
 }
 
 }  // namespace weir::detail

@@ -77,7 +77,8 @@ void push_timer(P* p, timer* t) noexcept {
   push(p, {t->when, reinterpret_cast<uintptr_t>(t)});
 }
 
-// Takes the entry at i out; a timer is disarmed by it.
+// Takes the entry at i out. A timer's home still stands: whoever calls deltimer meanwhile waits for
+// the lock.
 timer_entry take(P* p, size_t i) noexcept {
   timer_entry out = p->timers[i];
   timer_entry last = p->timers[--p->timers_len];
@@ -90,9 +91,11 @@ timer_entry take(P* p, size_t i) noexcept {
     }
   }
   publish_first(p);
-  if (!is_sleeper(out)) timer_of(out)->home.store(nullptr, std::memory_order_release);
   return out;
 }
+
+// t is in no heap any more. The last touch: its owner may free it from here on.
+void disarmed(timer* t) noexcept { t->home.store(nullptr, std::memory_order_release); }
 
 // Arms it for the first multiple of its period after now; ticks that nobody could have seen are
 // dropped.
@@ -120,14 +123,17 @@ void addsleeper(P* p, int64_t when, G* gp) noexcept {
   add(p, when, [&] { push(p, {when, reinterpret_cast<uintptr_t>(gp) | 1}); });
 }
 
-void addtimer(timer* t, int64_t when, int64_t period) noexcept {
+void addtimer_from(P* p, timer* t, int64_t when, int64_t period) noexcept {
   t->when = when;
   t->period = period;
-  // Inside a scope, so that the P stays one of those whose timers are looked at.
-  M* m = getg()->m.load(std::memory_order_relaxed);
-  P* p = m ? enter_runtime(m) : nullptr;
   if (!p) p = allp[0];
   add(p, when, [&] { push_timer(p, t); });
+}
+
+void addtimer(timer* t, int64_t when, int64_t period) noexcept {
+  // Inside a scope, so that the P stays one of those whose timers are looked at.
+  M* m = getg()->m.load(std::memory_order_relaxed);
+  addtimer_from(m ? enter_runtime(m) : nullptr, t, when, period);
   if (m) leave_runtime(m);
 }
 
@@ -138,6 +144,7 @@ bool deltimer(timer* t) noexcept {
     std::scoped_lock hold(p->timers_lock);
     if (t->home.load(std::memory_order_relaxed) != p) continue;  // it moved, or came due
     take(p, t->index);
+    disarmed(t);
     return true;
   }
 }
@@ -166,10 +173,13 @@ int64_t runtimers(P* p, P* self, int64_t now, bool* ran) noexcept {
       timer* t = timer_of(e);
       if (!t->fire) {
         due[ndue++] = {t, t->seq, t->run};
+        disarmed(t);
         continue;
       }
-      if (t->period) rearm(p, t, now);
+      bool once = t->period == 0;
+      if (!once) rearm(p, t, now);
       t->fire(t, ready);
+      if (once) disarmed(t);  // not before: deltimer promises that fire is over
     }
     next = p->timers_len ? p->timers[0].when : 0;
     p->timers_lock.unlock();

@@ -34,6 +34,8 @@ struct timer {
 // (0: once). From goroutines and plain threads, outside of scopes; no lock may be held that `fire`
 // takes.
 void addtimer(timer* t, int64_t when, int64_t period) noexcept;
+// The same from inside a scope or from gopark's commit, into the heap of p (null: allp[0]'s).
+void addtimer_from(P* p, timer* t, int64_t when, int64_t period) noexcept;
 // Disarms t. True: it was armed, and will not come due any more. False: it was not armed, or has
 // come due (a `fire` is over then; a `run` may be yet to come). Callable from anywhere.
 bool deltimer(timer* t) noexcept;

@@ -47,6 +47,8 @@ struct Object {
   ObjectKind kind;
   bool closed;  // chan
   bool send;    // chan: the goroutine wants to send (else to receive)
+  bool timer;   // chan: of a Timer, a Ticker or `after`
+  bool armed;   // timer: a tick will come
   const void* address;
   const void* made_pc;           // where the object was made; null: not known
   uint64_t cap, len;             // chan; semaphore: its size, and how much of it is taken
@@ -156,6 +158,42 @@ struct Sched {
 };
 constexpr int64_t latency_bound_ns(size_t bucket) noexcept { return int64_t{64} << bucket; }
 Sched sched() noexcept;
+
+// --- Contexts that can be cancelled (<weir/context.h>) ---
+
+enum class ContextKind : uint8_t {
+  cancel,    // with_cancel, with_cancel_cause
+  deadline,  // with_timeout, with_deadline
+  group,     // a TaskGroup's own
+};
+const char* to_string(ContextKind k) noexcept;  // "cancel", "deadline", "group"
+
+// One context that can be cancelled; the numbers are a moment's values.
+struct Context {
+  const void* address;
+  const void* parent;  // the nearest ancestor that can be cancelled; null: none
+  ContextKind kind;
+  bool cancelled;
+  bool deadline_exceeded;  // cancelled by a deadline, its own or an ancestor's
+  // Nobody can cancel it any more but by way of its parent: it is alive, has no deadline of its
+  // own, and no handle to its cancel function is left. Whoever waits for it may wait for ever.
+  bool forgotten;
+  bool has_deadline;        // its own, or an ancestor's earlier one
+  int64_t deadline_in_ns;   // until then; negative: it has passed
+  int64_t age_ns;           // since it was made
+  const void* made_pc;      // where it was made
+  uint64_t maker_goid;      // by whom
+  uint64_t cancel_handles;  // copies of its cancel function that exist
+  uint64_t children;        // contexts that are cancelled together with it
+  uint64_t waiters;         // goroutines in a wait that it can end (not those that wait on done())
+  uint64_t callbacks;       // after_func registrations that are pending
+};
+
+// Calls fn(context, arg) for all contexts that can be cancelled and to which some reference is
+// left, cancelled or not; one that lived throughout is met exactly once. fn is called under no
+// lock; what it is told may be history already. Locks of the registry are held for microseconds:
+// not to be called from a signal handler.
+void for_each_context(void (*fn)(const Context& c, void* arg), void* arg) noexcept;
 
 // --- For the library that can turn stacks into text ---
 

@@ -1,28 +1,32 @@
-// Sleeping. Go: package time.
+// Sleeping. Go: package time. (Timers: timer.h.)
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 
+#include <weir/detail/duration.h>
 #include <weir/detail/pc.h>
 
 namespace weir {
 
 namespace detail {
 void sleep_ns(int64_t ns);
-}
+void sleep_until_ns(int64_t when);  // of the monotonic clock
+}  // namespace detail
 
 // Blocks the calling goroutine (or thread) for at least d (wait reason "sleep"); returns at once
 // where d is not positive. Go: time.Sleep.
 template <class Rep, class Period>
 [[gnu::always_inline]] inline void sleep_for(std::chrono::duration<Rep, Period> d) {
-  detail::sleep_ns(std::chrono::ceil<std::chrono::nanoseconds>(d).count());
+  detail::sleep_ns(detail::to_ns(d));
   detail::keep_frame();
 }
 
-// Blocks until the steady clock shows t. Go: time.Sleep(time.Until(t)).
+// Blocks until the steady clock shows t; returns at once where it does already. Go:
+// time.Sleep(time.Until(t)).
 [[gnu::always_inline]] inline void sleep_until(std::chrono::steady_clock::time_point t) {
-  sleep_for(t - std::chrono::steady_clock::now());
+  detail::sleep_until_ns(t.time_since_epoch().count());
+  detail::keep_frame();
 }
 
 }  // namespace weir

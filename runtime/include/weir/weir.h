@@ -10,5 +10,6 @@
 #include <weir/rwmutex.h>
 #include <weir/select.h>
 #include <weir/time.h>
+#include <weir/timer.h>
 #include <weir/wait_group.h>
 // IWYU pragma: end_exports
