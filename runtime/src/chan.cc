@@ -90,8 +90,8 @@ bool send_if_ready(hchan* c, void* elem, G** wake) noexcept {
   *wake = nullptr;
   if (sudog* s = c->recvq.dequeue()) {
     c->type->move(s->elem, elem);
-    hchan::count(c->sends);
-    hchan::count(c->recvs);
+    record(c->sends);
+    record(c->recvs);
     *wake = waiter_of(s, true);
     return true;
   }
@@ -100,7 +100,7 @@ bool send_if_ready(hchan* c, void* elem, G** wake) noexcept {
   c->type->move(c->slot(c->sendx), elem);
   c->advance(c->sendx);
   c->qcount.store(n + 1, kRelaxed);
-  hchan::count(c->sends);
+  record(c->sends);
   return true;
 }
 
@@ -110,13 +110,13 @@ recv_status recv_if_ready(hchan* c, void* slot, G** wake) noexcept {
   if (n > 0) {
     c->type->move(slot, c->slot(c->recvx));
     c->type->destroy(c->slot(c->recvx));
-    hchan::count(c->recvs);
+    record(c->recvs);
     if (sudog* s = c->sendq.dequeue()) {
       // The buffer was full: the place that became free is the tail, for the first sender in line.
       c->type->move(c->slot(c->recvx), s->elem);
       c->advance(c->recvx);
       c->sendx = c->recvx;
-      hchan::count(c->sends);
+      record(c->sends);
       *wake = waiter_of(s, true);
     } else {
       c->advance(c->recvx);
@@ -126,8 +126,8 @@ recv_status recv_if_ready(hchan* c, void* slot, G** wake) noexcept {
   }
   if (sudog* s = c->sendq.dequeue()) {  // unbuffered
     c->type->move(slot, s->elem);
-    hchan::count(c->sends);
-    hchan::count(c->recvs);
+    record(c->sends);
+    record(c->recvs);
     *wake = waiter_of(s, true);
     return recv_status::value;
   }

@@ -69,9 +69,6 @@ struct hchan {
   void advance(size_t& x) noexcept {
     if (++x == dataqsiz) x = 0;
   }
-  static void count(std::atomic<uint64_t>& c) noexcept {
-    c.store(c.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
 };
 
 // The ready half of an operation, under the lock. Done: true, and *wake is the goroutine to make

@@ -79,12 +79,13 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
     gp->timed = false;
     count_latency(p, gp->since.load(kRelaxed));
   }
-  gp->since.store(ticks, kRelaxed);
+  if constexpr (detail::kRecording) gp->since.store(ticks, kRelaxed);
 }
 
 // Stamps gp, which becomes runnable. To read the clock costs more than all the rest: it is read for
 // every 8th, whose wait in the queue is measured; others get a stamp that is up to 10 ms old.
 [[gnu::always_inline]] inline void stamp_runnable(P* p, G* gp) noexcept {
+  if constexpr (!detail::kRecording) return;
   bool timed = p && p->readies++ % 8 == 0;
   if (timed) gp->timed = true;
   gp->since.store(timed ? cputicks() : sched.coarse_ticks.load(kRelaxed), kRelaxed);
@@ -128,7 +129,7 @@ G* next_at_hand(M* m, P* p) noexcept {
   m->prev_status = status;
   m->commit = commit;
   m->commit_arg = arg;
-  gp->since.store(ticks, kRelaxed);
+  if constexpr (detail::kRecording) gp->since.store(ticks, kRelaxed);
   G* next = p && !gp->locked_m ? next_at_hand(m, p) : nullptr;
   if (next) start_running(m, p, next, ticks);
   switch_context(m, gp, next ? next : &m->g0, dying);
@@ -224,17 +225,19 @@ void goready_all(gqueue gs) {
 void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void* waitobj,
             uint32_t waitobj_count) {
   G* gp = getg();
-  gp->waitreason = reason;
-  gp->waitobj = waitobj;
-  gp->waitobj_count = waitobj_count;
+  if constexpr (detail::kRecording) {
+    gp->waitreason = reason;
+    gp->waitobj = waitobj;
+    gp->waitobj_count = waitobj_count;
+  }
   M* m = gp->m.load(kRelaxed);
   if (m == nullptr) {
     thread_park(gp, commit, arg);
     return;
   }
   P* p = enter_runtime(m);
-  if (p) count(p->stats.parks);
-  switch_away(m, p, gp, Gwaiting, commit, arg, cputicks());
+  if (p) record(p->stats.parks);
+  switch_away(m, p, gp, Gwaiting, commit, arg, detail::kRecording ? cputicks() : 0);
 }
 
 void goexit0() noexcept {
@@ -329,9 +332,11 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
   gp->waitobj_count = 0;
   gp->param = nullptr;
   gp->eh = {};
-  gp->parent_goid = parent_goid;
-  gp->gopc = gopc;
-  gp->startpc = reinterpret_cast<const void*>(fn.invoke);
+  if constexpr (detail::kRecording) {
+    gp->parent_goid = parent_goid;
+    gp->gopc = gopc;
+    gp->startpc = reinterpret_cast<const void*>(fn.invoke);
+  }
   gp->fn = &fn;
   gp->closure = reinterpret_cast<void*>(at);
   size_t n = std::min(name.size(), introspect::kMaxName);

@@ -129,8 +129,8 @@ G* runqsteal(P* p, P* victim, bool steal_next) noexcept {
   uint32_t n = runqgrab(p, victim, t, steal_next, &next);
   if (next) n = 1;
   if (n == 0) return nullptr;
-  count(p->stats.steals);
-  count(p->stats.stolen, uint64_t{n});
+  record(p->stats.steals);
+  record(p->stats.stolen, n);
   if (next) return next;
   n--;
   G* gp = p->runq[(t + n) % kRunqSize].load(kRelaxed);

@@ -16,6 +16,7 @@
 // Gs live in stack slots that are never unmapped (stack.h): a stale G* may be read, never trusted.
 #pragma once
 
+#include <weir/detail/recording.h>
 #include <weir/detail/sema.h>
 #include <weir/go.h>
 #include <weir/introspect.h>
@@ -148,6 +149,12 @@ struct sched_stats {
   // 2^i * 64 ns (the last one: all others).
   std::atomic<uint64_t> latency[introspect::kLatencyBuckets];
 };
+
+// Counts what nobody but those who look needs.
+[[gnu::always_inline]] inline void record(std::atomic<uint64_t>& c, uint64_t n = 1) noexcept {
+  if constexpr (detail::kRecording)
+    c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+}
 
 template <class T>
 [[gnu::always_inline]] inline void count(std::atomic<T>& c, T n = 1) noexcept {

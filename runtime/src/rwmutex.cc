@@ -13,7 +13,7 @@ void RWMutex::rlock(const void* pc) {
   if (reader_count_.fetch_add(1, std::memory_order_acquire) + 1 < 0) {
     rt::semacquire(reader_sem_, false, rt::WaitReason::rwmutex_rlock, this);
   }
-  rlock_pc_.store(pc, std::memory_order_relaxed);
+  if constexpr (detail::kRecording) rlock_pc_.store(pc, std::memory_order_relaxed);
 }
 
 bool RWMutex::try_rlock(const void* pc) noexcept {

@@ -145,7 +145,7 @@ G* look_for_work(M* m, P* p, bool* inherit) noexcept {
     if (G* gp = globrunqget(p, 0)) return gp;
   }
   if (netpollanywaiters() && !sched.polling.load(kRelaxed)) {
-    count(p->stats.polls);
+    record(p->stats.polls);
     ready_all_from(p, netpoll(0));
     sched.lastpoll.store(nanotime(), kRelaxed);
     if (G* gp = runqget(p, inherit)) return gp;
@@ -155,7 +155,7 @@ G* look_for_work(M* m, P* p, bool* inherit) noexcept {
   if (!m->spinning && 2 * sched.nmspinning.load(kRelaxed) >= busy) return nullptr;
   if (!m->spinning) {
     start_spinning(m);
-    count(p->stats.spins);
+    record(p->stats.spins);
   }
   return stealwork(p, now ? now : nanotime());
 }

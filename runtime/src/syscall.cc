@@ -100,7 +100,7 @@ namespace detail {
   M* m = gp->m.load(kRelaxed);
   P* p = enter_runtime(m);
   if (p) {
-    count(p->stats.syscalls);
+    record(p->stats.syscalls);
     count(p->syscalltick);
     if (p->calls_are_long.load(kRelaxed) && !runqempty(p)) {
       handoffp(releasep(m));

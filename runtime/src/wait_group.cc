@@ -11,7 +11,8 @@ namespace weir {
 
 void WaitGroup::add_at(int delta, const void* pc) {
   // Recorded first: when the counter reaches zero the WaitGroup may be gone.
-  if (delta > 0) {
+  if constexpr (!detail::kRecording) {
+  } else if (delta > 0) {
     adds_.fetch_add(static_cast<uint64_t>(delta), std::memory_order_relaxed);
     add_pc_.store(pc, std::memory_order_relaxed);
   } else if (delta < 0) {

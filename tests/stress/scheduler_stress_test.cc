@@ -1,359 +1,151 @@
 // Everything at once on all processors: a crowd of drivers, each of which plays one random scene
-// after another until the time is up. A scene starts goroutines, joins them and checks its own
-// arithmetic, so a lost or doubled wake-up, value or unlock shows as a wrong sum, a Tracked that is
-// left, or a hang.
+// (scenes.h) after another until the time is up; and the soak, which does so after a warm-up and
+// then looks whether goroutines, descriptors, threads and memory are where they were.
 //
 //   WEIR_TEST_SEED=N        the same choices of each driver again (the interleaving is the
 //   machine's) WEIR_STRESS_SECONDS=N   how long, default 5
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <atomic>
-#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
-#include <memory>
-#include <mutex>
-#include <shared_mutex>
-#include <stdexcept>
-#include <thread>
-#include <vector>
+#include <string>
 
 #include <weir/weir.h>
 
 #include "../unit/test_util.h"
+#include "scenes.h"
 #include "stress_util.h"
 
 namespace weir::testing {
 namespace {
 
-using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
 
-std::atomic<int64_t> scenes_played{0};
+constexpr int kMaxProcs = 6;
 
-// Something that may let others run, or not.
-void dither(Random& random) {
-  switch (random.below(8)) {
-    case 0:
-      gosched();
-      break;
-    case 1:
-      sleep_for(microseconds(random.below(200)));
-      break;
-    case 2:
-      for (int i = 0; i < 200; i++) asm volatile("");
-      break;
-    default:
-      break;
-  }
-}
-
-// Senders and receivers by plain, trying and selecting operations; every value arrives once.
-void scene_channel(Random random) {
-  auto ch = make_chan<Tracked>(static_cast<size_t>(random.below(4) * random.below(8)));
-  auto never = make_chan<int>();
-  int senders = random.below(5) + 1, receivers = random.below(5) + 1, each = random.below(60) + 1;
-  std::atomic<int64_t> sum{0};
-  WaitGroup sending, receiving;
-  for (int s = 0; s < senders; s++) {
-    sending.go([=, random = Random(random.next())]() mutable {
-      for (int i = 1; i <= each; i++) {
-        Tracked value(i);
-        switch (random.below(4)) {
-          case 0:
-            select(on_recv(never), on_send(ch, std::move(value)));
-            break;
-          case 1:
-            while (!ch.try_send(value)) gosched();
-            break;
-          default:
-            ch.send(std::move(value));
-        }
-        dither(random);
-      }
-    });
-  }
-  for (int r = 0; r < receivers; r++) {
-    receiving.go([=, &sum, random = Random(random.next())]() mutable {
-      auto take = [&](const Tracked& t) { sum += t.moved_from() ? -1'000'000'000 : t.value(); };
-      for (bool open = true; open;) {
-        dither(random);
-        if (random.one_in(2)) {
-          select(on_recv(never),
-                 on_recv(ch, [&](std::optional<Tracked> t) { t ? take(*t) : void(open = false); }));
-        } else if (auto t = random.one_in(3) ? ch.try_recv() : ch.recv()) {
-          take(*t);
+// Plays scenes for so long. Returns how many.
+int64_t play_for(std::chrono::duration<double> time, uint64_t seed) {
+  auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(time);
+  auto over = [end] { return Clock::now() >= end || ::testing::Test::HasFailure(); };
+  std::atomic<int64_t> scenes{0};
+  int drivers = kTsan ? 6 : 16;
+  WaitGroup wg;
+  for (int d = 0; d < drivers; d++) {
+    wg.go([&, random = Random(seed, static_cast<uint64_t>(d) + 1)]() mutable {
+      while (!over()) {
+        if (random.one_in(4)) {
+          play_services(random);
         } else {
-          gosched();  // closed, or try_recv found nothing: the select above tells
+          play_core(random);
         }
+        scenes++;
       }
     });
   }
-  sending.wait();
-  ch.close();
-  receiving.wait();
-  EXPECT_EQ(sum.load(), int64_t{senders} * each * (each + 1) / 2);
-}
-
-// A chain of goroutines that add one; the end is passed on by closing.
-void scene_pipeline(Random random) {
-  int stages = random.below(12) + 1, values = random.below(50);
-  auto first = make_chan<int64_t>(static_cast<size_t>(random.below(3)));
-  chan<int64_t> in = first;
-  for (int s = 0; s < stages; s++) {
-    auto out = make_chan<int64_t>(static_cast<size_t>(random.below(3)));
-    go([in, out] {
-      for (int64_t v : in) out.send(v + 1);
-      out.close();
-    });
-    in = out;
-  }
-  go([first, values] {
-    for (int i = 0; i < values; i++) first.send(i);
-    first.close();
+  wg.go([&, random = Random(seed, 1000)]() mutable {  // the number of processors changes
+    while (!over()) {
+      gomaxprocs(random.below(kMaxProcs) + 1);
+      sleep_for(milliseconds(random.below(20)));
+    }
   });
-  int64_t sum = 0;
-  for (int64_t v : in) sum += v;
-  EXPECT_EQ(sum, int64_t{values} * (values - 1) / 2 + int64_t{values} * stages);
-}
-
-// Plain data under locks.
-void scene_locks(Random random) {
-  struct Shared {
-    Mutex mu;
-    RWMutex rw;
-    int64_t under_mu = 0, a = 0, b = 0;
-  };
-  auto shared = std::make_unique<Shared>();
-  int crowd = random.below(8) + 1, each = random.below(60) + 1;
-  std::atomic<int64_t> locked{0}, written{0};
-  WaitGroup wg;
-  for (int g = 0; g < crowd; g++) {
-    wg.go([&, s = shared.get(), random = Random(random.next())]() mutable {
-      for (int i = 0; i < each; i++) {
-        switch (random.below(5)) {
-          case 0:
-            if (std::unique_lock hold(s->mu, std::try_to_lock); hold) {
-              s->under_mu++;
-              locked++;
-            }
-            break;
-          case 1: {
-            std::scoped_lock hold(s->mu);
-            s->under_mu++;
-            locked++;
-            dither(random);
-            break;
-          }
-          case 2: {
-            std::unique_lock hold(s->rw);
-            s->a++;
-            dither(random);
-            s->b++;
-            written++;
-            break;
-          }
-          case 3: {
-            std::shared_lock hold(s->rw);
-            int64_t seen = s->a;
-            dither(random);
-            if (seen != s->a || seen != s->b) ADD_FAILURE() << "a writer beside a reader";
-            break;
-          }
-          default:
-            if (std::shared_lock hold(s->rw, std::try_to_lock); hold && s->a != s->b) {
-              ADD_FAILURE() << "a writer beside a reader";
-            }
-        }
+  wg.go([&] {  // runs too long, again and again, and loses its P
+    while (!over()) {
+      auto until = Clock::now() + milliseconds(15);
+      while (Clock::now() < until) {
       }
-    });
-  }
-  wg.wait();
-  EXPECT_EQ(shared->under_mu, locked.load());
-  EXPECT_EQ(shared->a, written.load());
-  EXPECT_EQ(shared->b, written.load());
-}
-
-// Goroutines that start goroutines, ends by return, goexit and exceptions.
-void spread(WaitGroup& wg, std::atomic<int64_t>& count, Random random, int depth) {
-  count++;
-  for (int i = 0; depth > 0 && i < 2; i++) {
-    wg.go([&wg, &count, depth, random = Random(random.next()), t = Tracked(depth)]() mutable {
-      dither(random);
-      spread(wg, count, random, depth - 1);
-      if (t.value() != depth) ADD_FAILURE();
-      if (random.one_in(4)) goexit();
-    });
-  }
-}
-
-void scene_tree(Random random) {
-  WaitGroup wg;
-  std::atomic<int64_t> count{0};
-  int depth = random.below(7);
-  spread(wg, count, random, depth);
-  wg.wait();
-  EXPECT_EQ(count.load(), (int64_t{2} << depth) - 1);
-}
-
-// Exceptions in flight and in catch blocks across parks.
-void scene_exceptions(Random random) {
-  int crowd = random.below(10) + 1;
-  std::atomic<int> caught{0};
-  WaitGroup wg;
-  for (int g = 0; g < crowd; g++) {
-    wg.go([&, g, random = Random(random.next())]() mutable {
-      try {
-        struct Dithers {
-          Random& random;
-          ~Dithers() {
-            int before = std::uncaught_exceptions();
-            dither(random);
-            if (std::uncaught_exceptions() != before) ADD_FAILURE();
-          }
-        } dithers{random};
-        dither(random);
-        throw std::runtime_error(std::to_string(g));
-      } catch (const std::runtime_error& e) {
-        dither(random);
-        if (e.what() == std::to_string(g)) caught++;
-        if (random.one_in(5)) goexit();
-      }
-    });
-  }
-  wg.wait();
-  EXPECT_EQ(caught.load(), crowd);
-}
-
-// Waiters that close, or a timer, or a value wakes: exactly one reason each.
-void scene_select(Random random) {
-  auto value = make_chan<int>(static_cast<size_t>(random.below(2))), end = make_chan<int>();
-  int waiters = random.below(20) + 1, values = random.below(waiters + 1);
-  std::atomic<int> by_value{0}, by_end{0};
-  WaitGroup wg;
-  for (int i = 0; i < waiters; i++) {
-    wg.go([&, random = Random(random.next())]() mutable {
-      dither(random);
-      select(on_recv(value, [&] { by_value++; }), on_recv(end, [&] { by_end++; }));
-    });
-  }
-  for (int i = 0; i < values; i++) {
-    value.send(i);
-    dither(random);
-  }
-  dither(random);
-  end.close();
-  wg.wait();
-  int left = static_cast<int>(value.len());
-  EXPECT_EQ(by_value.load() + left, values);
-  EXPECT_EQ(by_value.load() + by_end.load(), waiters);
-}
-
-// A plain thread in the middle of it.
-void scene_thread(Random random) {
-  auto ch = make_chan<int>(static_cast<size_t>(random.below(3)));
-  auto back = make_chan<int>(1);
-  int n = random.below(30);
-  std::thread thread([=] {
-    int sum = 0;
-    for (int v : ch) sum += v;
-    back.send(sum);
+      sleep_for(milliseconds(20));
+    }
   });
-  for (int i = 0; i < n; i++) {
-    ch.send(i);
-    dither(random);
-  }
-  ch.close();
-  EXPECT_EQ(back.recv(), n * (n - 1) / 2);
-  thread.join();
-}
-
-void scene_sleep(Random random) {
-  WaitGroup wg;
-  std::atomic<int> early{0};
-  for (int i = random.below(20); i >= 0; i--) {
-    wg.go([&, d = microseconds(random.below(3000))] {
-      auto until = std::chrono::steady_clock::now() + d;
-      sleep_for(d);
-      if (std::chrono::steady_clock::now() < until) early++;
-    });
-  }
   wg.wait();
-  EXPECT_EQ(early.load(), 0);
+  return scenes.load();
 }
 
-void play(Random& random) {
-  Random own(random.next());
-  switch (random.below(16)) {
-    case 0:
-      return scene_thread(own);
-    case 1:
-    case 2:
-      return scene_sleep(own);
-    case 3:
-    case 4:
-      return scene_tree(own);
-    case 5:
-    case 6:
-      return scene_exceptions(own);
-    case 7:
-    case 8:
-      return scene_pipeline(own);
-    case 9:
-    case 10:
-      return scene_select(own);
-    case 11:
-    case 12:
-      return scene_locks(own);
-    default:
-      return scene_channel(own);
-  }
-}
-
-TEST(Stress, SchedulerChannelsLocksAndTimers) {
+uint64_t printed_seed() {
   uint64_t seed = stress_seed();
-  auto end = std::chrono::steady_clock::now() + stress_duration();
   std::cout << "WEIR_TEST_SEED=" << seed << std::endl;
-  RecordProperty("seed", std::to_string(seed));
+  ::testing::Test::RecordProperty("seed", std::to_string(seed));
+  return seed;
+}
 
+void stress(uint64_t seed, uint64_t perturb_seed) {
   weir::run(
       [&] {
-        int drivers = kTsan ? 6 : 16;
-        auto over = [&] {
-          return std::chrono::steady_clock::now() >= end || ::testing::Test::HasFailure();
-        };
         ASSERT_TRUE(settle());
         size_t before = num_goroutine();
         uint64_t created = introspect::sched().created;
-        WaitGroup wg;
-        for (int d = 0; d < drivers; d++) {
-          wg.go([&, random = Random(seed, static_cast<uint64_t>(d) + 1)]() mutable {
-            while (!over()) {
-              play(random);
-              scenes_played++;
-            }
-          });
-        }
-        wg.go([&, random = Random(seed, 1000)]() mutable {  // the number of processors changes
-          while (!over()) {
-            gomaxprocs(random.below(6) + 1);
-            sleep_for(std::chrono::milliseconds(random.below(20)));
-          }
-        });
-        wg.go([&] {  // runs too long, again and again, and loses its P
-          while (!over()) {
-            auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(15);
-            while (std::chrono::steady_clock::now() < until) {
-            }
-            sleep_for(std::chrono::milliseconds(20));
-          }
-        });
-        wg.wait();
+        int64_t scenes = play_for(stress_duration(), seed);
         EXPECT_TRUE(eventually([&] { return num_goroutine() == before; }));
         EXPECT_EQ(Tracked::live(), 0);
-        EXPECT_GT(scenes_played.load(), 0);
-        std::cout << scenes_played << " scenes, " << introspect::sched().created - created
-                  << " goroutines" << std::endl;
+        EXPECT_GT(scenes, 0);
+        std::cout << scenes << " scenes, " << introspect::sched().created - created << " goroutines"
+                  << std::endl;
+      },
+      Options{.maxprocs = 4, .perturb_seed = perturb_seed});
+}
+
+TEST(Stress, Everything) { stress(printed_seed(), 0); }
+
+// The scheduler makes unusual choices, too.
+TEST(Stress, EverythingPerturbed) {
+  uint64_t seed = printed_seed();
+  stress(seed, seed);
+}
+
+// What a process has, that a leak would add to.
+struct Usage {
+  size_t goroutines;
+  size_t fds;
+  size_t threads;
+  size_t rss;  // bytes
+};
+
+size_t entries(const char* folder) {
+  std::filesystem::directory_iterator at(folder), end;
+  return static_cast<size_t>(std::distance(at, end));
+}
+
+Usage usage() {
+  size_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return {num_goroutine(), entries("/proc/self/fd"), entries("/proc/self/task"), resident * 4096};
+}
+
+// Polls until nothing is above `before`, but for memory, of which malloc keeps what it likes, and
+// threads, of which one for each P that there ever was may wait for more work.
+bool back_to(const Usage& before, Usage& now) {
+  constexpr size_t kSlack = size_t{kSanitized ? 256 : 24} << 20;
+  return eventually(
+      [&] {
+        now = usage();
+        return now.goroutines <= before.goroutines && now.fds <= before.fds &&
+               now.threads <= before.threads + kMaxProcs && now.rss <= before.rss + kSlack;
+      },
+      std::chrono::seconds(60));
+}
+
+TEST(Soak, EndsWhereItBegan) {
+  uint64_t seed = printed_seed();
+  weir::run(
+      [&] {
+        // What is made once is there, and what a busy time leaves behind is gone again.
+        play_for(stress_duration() / 5, seed + 1);
+        gomaxprocs(4);
+        size_t quiet = 1;
+        EXPECT_TRUE(eventually([&] { return num_goroutine() <= quiet; }));
+        EXPECT_TRUE(eventually([] { return introspect::sched().ms <= 6; }));
+        Usage before = usage(), now{};
+        int64_t scenes = play_for(stress_duration(), seed);
+        gomaxprocs(4);
+        EXPECT_TRUE(back_to(before, now));
+        std::cout << scenes << " scenes; before/after: goroutines " << before.goroutines << "/"
+                  << now.goroutines << ", fds " << before.fds << "/" << now.fds << ", threads "
+                  << before.threads << "/" << now.threads << ", RSS " << before.rss / 1024 << "/"
+                  << now.rss / 1024 << " KiB" << std::endl;
+        EXPECT_EQ(Tracked::live(), 0);
       },
       Options{.maxprocs = 4});
 }

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <weir/detail/pc.h>
+#include <weir/detail/recording.h>
 #include <weir/detail/sema.h>
 
 namespace weir {
@@ -65,7 +66,7 @@ class Mutex {
 
   void owned_by_caller(const void* pc) noexcept {
     owner_.store(rt::self_goid(), std::memory_order_relaxed);
-    lock_pc_.store(pc, std::memory_order_relaxed);
+    if constexpr (detail::kRecording) lock_pc_.store(pc, std::memory_order_relaxed);
   }
   void lock_slow();
   bool try_lock_slow() noexcept;
