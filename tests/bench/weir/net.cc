@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <weir/net.h>
 #include <weir/weir.h>
@@ -44,7 +45,7 @@ void request(const std::string& address, const std::atomic<bool>& stop,
 void bench_echo() {
   weir::gomaxprocs(2);
   weir::net::Listener listener = weir::net::listen("tcp", "127.0.0.1:0");
-  const std::string address = listener.addr();
+  const std::string address = listener.addr().to_string();
   std::atomic<bool> stop{false};
   std::atomic<int64_t> answered{0};
   weir::WaitGroup goroutines;
