@@ -68,6 +68,11 @@ uint32_t runqgrab(P* p, P* victim, uint32_t tail, bool steal_next, G** next) noe
 void runqput(P* p, G* gp, bool next) noexcept {
   if (perturbing && next) next = perturb_one_in(p, 2);
   if (next) {
+    // Thieves only clear it, so an empty one stays empty until we fill it.
+    if (p->runnext.load(kRelaxed) == nullptr) {
+      p->runnext.store(gp, kRelease);
+      return;
+    }
     gp = p->runnext.exchange(gp, std::memory_order_acq_rel);
     if (gp == nullptr) return;
   }

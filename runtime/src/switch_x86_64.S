@@ -51,10 +51,7 @@ weir_switch:
         popq    %rbp
         .cfi_adjust_cfa_offset -8
         .cfi_same_value %rbp
-        popq    %rcx
-        .cfi_adjust_cfa_offset -8
-        .cfi_register %rip, %rcx
-        jmpq    *%rcx
+        retq
         .cfi_endproc
         .size   weir_switch, .-weir_switch
 
