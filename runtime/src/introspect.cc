@@ -232,7 +232,8 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
   if (!gp) return Scan::empty;
   for (int spins = 0;; spins++) {
     uint32_t status = gp->status.load(std::memory_order_acquire);
-    if (status & rt::Gscan) {  // another profiler has it
+    // Another profiler has it, or its stack is being trimmed.
+    if (status & rt::Gscan || status == rt::Gcopystack) {
       if (spins % 100 == 99) sched_yield();
       rt::cpu_pause();
       continue;

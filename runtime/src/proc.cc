@@ -177,10 +177,12 @@ void casgstatus(G* gp, uint32_t from, uint32_t to) noexcept {
   for (int spins = 0;
        !gp->status.compare_exchange_weak(expected, to, std::memory_order_acq_rel, kRelaxed);
        spins++) {
-    if (expected != from && expected != (from | Gscan)) {
+    if (expected != from && expected != (from | Gscan) &&
+        (expected != Gcopystack || from != Gwaiting)) {
       fatal_error("casgstatus: bad incoming state of a goroutine");
     }
-    // Held by the profiler: microseconds, unless the kernel took its processor away.
+    // Held by the profiler, or its stack is trimmed: microseconds, unless the kernel took the
+    // holder's processor away.
     expected = from;
     if (spins % 100 == 99) {
       sched_yield();
@@ -451,7 +453,9 @@ void gosched() {
     leave_runtime(m);  // nobody to yield to
     return;
   }
-  switch_away(m, p, gp, Grunnable, commit_yield, p, coarse_ticks());
+  // Behind those in the global queue when nobody else is in p's: else p would look there at each
+  // 61st turn only.
+  switch_away(m, p, gp, Grunnable, runqempty(p) ? commit_global : commit_yield, p, coarse_ticks());
 }
 
 }  // namespace weir

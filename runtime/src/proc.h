@@ -45,8 +45,8 @@ void goready_all(gqueue gs);
 // Ends the calling goroutine at the bottom of its stack.
 [[noreturn]] void goexit0() noexcept;
 
-// Changes a state of a G that the caller owns but the profiler may hold: waits for the scan bit to
-// clear.
+// Changes a state of a G that the caller owns but the profiler may hold, or sysmon trim: waits
+// until the scan bit is clear and the stack trimmed.
 void casgstatus(G* gp, uint32_t from, uint32_t to) noexcept;
 
 // For a goroutine whose P was taken away, inside its scope: takes an idle P, or gets in line for

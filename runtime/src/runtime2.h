@@ -8,7 +8,9 @@
 //   Gsyscall   the M that runs it, in a blocking call, with or without a P. The frames from
 //              G::syscall_sp up stand still, and the profiler may hold it by the scan bit
 //   Gwaiting   nobody; somebody has a reference (a sudog in a queue, a timer). The scan bit as
-//   above Gcopystack whoever trims its stack: it was Gwaiting and will be again, in microseconds
+//              above
+//   Gcopystack sysmon, which gives back the pages below the saved stack pointer (reclaim.h): it
+//              was Gwaiting and will be again, in microseconds; whoever wants it spins
 //   Gdead      nobody; it is on a free list
 // A state with Gscan added belongs to the holder of the bit: nobody else changes the state until it
 // is cleared, so a held goroutine cannot run. It is held for less than a few microseconds.
@@ -114,6 +116,7 @@ struct alignas(64) G {
       stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot
   uint32_t size_class;
+  std::atomic<uint32_t> stack_use;  // what is known of its depth (stack_chunk.h)
   char name[introspect::kMaxName + 1];
 
   // -- rare
@@ -189,8 +192,8 @@ struct alignas(64) P {
   std::atomic<bool> preempt;  // others ask: let g0 look around (time slice over, world stops)
   uint32_t readies;           // by ready_from
   uint64_t goidcache, goidcacheend;
-  G* gfree;  // warm stacks of the default size
-  uint32_t gfreecnt;
+  G* gfree;                        // stacks of the default size, with memory
+  std::atomic<uint32_t> gfreecnt;  // others only read
   uint64_t rng;
   sched_stats stats;
 

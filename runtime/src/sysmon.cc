@@ -13,6 +13,7 @@
 #include "fatal.h"
 #include "futex.h"
 #include "m.h"
+#include "reclaim.h"
 #include "runq.h"
 #include "runtime2.h"
 #include "schedule.h"
@@ -93,6 +94,7 @@ bool watch(int64_t now) noexcept {
   sched.coarse_ticks.store(cputicks(), std::memory_order_relaxed);
   poll_if_due(now);
   bool line = grow_blocking(now);
+  reclaim_stacks(now, /*idle=*/false);
   return retake_all(now) != 0 || line;
 }
 
@@ -117,6 +119,12 @@ bool sleep_deep(uint32_t word, int64_t limit) noexcept {
   return wake_word.load() == word;
 }
 
+// Returns in how many ns stacks want to be looked at again although nothing runs; negative: never.
+int64_t reclaim_when_idle(int64_t now) noexcept {
+  int64_t next = reclaim_stacks(now, /*idle=*/true);
+  return next == 0 ? -1 : std::max<int64_t>(next - now, 0);
+}
+
 // Until wake_sysmon. A thread of somebody else's, that has ended since the last M went to sleep,
 // may have hidden that all goroutines are asleep for good; so that is looked at again, three times.
 void sleep_while_nothing_runs(uint32_t word) noexcept {
@@ -125,7 +133,7 @@ void sleep_while_nothing_runs(uint32_t word) noexcept {
     std::scoped_lock hold(sched.lock);
     checkdead();
   }
-  while (nothing_runs() && sleep_deep(word, -1)) {
+  while (nothing_runs() && sleep_deep(word, reclaim_when_idle(nanotime()))) {
   }
 }
 
@@ -143,6 +151,7 @@ void* sysmon(void*) {
       deep_asleep.store(true);
       sleep_while_nothing_runs(word);
       deep_asleep.store(false);
+      reclaim_stacks(nanotime(), /*idle=*/false);
       idle = 0;
       continue;
     }

@@ -159,6 +159,36 @@ struct Sched {
 constexpr int64_t latency_bound_ns(size_t bucket) noexcept { return int64_t{64} << bucket; }
 Sched sched() noexcept;
 
+// --- The memory of stacks ---
+
+// How much of its stack a goroutine uses.
+struct StackUse {
+  size_t size;        // bytes that it may use
+  size_t high_water;  // bytes of its deepest use so far, in steps of 4 KiB
+  size_t committed;   // bytes that have memory now
+  // The stack had memory already when the goroutine got it: high_water may be a former goroutine's,
+  // so it is an upper bound. It ends when the stack is trimmed (after the goroutine has been parked
+  // for long); high_water then counts from there.
+  bool inherited;
+};
+// Of the goroutine `goid` that lives in `slot`. False: it is not there (any more), or is a plain
+// thread. Asks the kernel: a microsecond, for a stack of megabytes more.
+bool stack_use(size_t slot, uint64_t goid, StackUse& use) noexcept;
+
+// All stacks. Each number is a moment's value.
+struct StackMemory {
+  size_t slots;                              // that exist
+  size_t warm;                               // free, with memory
+  size_t cold;                               // free, their memory given back
+  size_t local;                              // free, with memory, kept by the Ps for quick use
+  uint64_t reserved_bytes;                   // of address space
+  uint64_t released_stacks, released_bytes;  // given back by free stacks, ever
+  uint64_t trims, trimmed_bytes;             // by parked goroutines
+};
+StackMemory stack_memory() noexcept;
+// Bytes of all stacks that have memory now. Asks the kernel: about 50 ns a slot.
+uint64_t stack_bytes_committed() noexcept;
+
 // --- Contexts that can be cancelled (<weir/context.h>) ---
 
 enum class ContextKind : uint8_t {
