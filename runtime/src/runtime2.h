@@ -114,11 +114,12 @@ struct alignas(64) G {
       stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot
   uint32_t size_class;
-  char name[introspect::kMaxName + 1];
+  char names[2][introspect::kMaxName + 1];  // the goroutine changes the one not shown (labels.h)
+  std::atomic<bool> shown_name;             // index into names
 
   // -- rare
   uint32_t lock_depth;                           // calls of lock_os_thread not yet undone
-  label_set* labels;                             // counted reference; null: none (labels.h)
+  std::atomic<label_set*> labels;                // counted reference; null: none (labels.h)
   uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
   void* asan_fake_stack;
