@@ -310,7 +310,15 @@ bool interrupt(size_t slot, uint64_t goid,
   box->fn = fn;
   box->arg = arg;
   box->answered = false;
-  box->state.store(rt::mailbox::kPending, std::memory_order_release);
+  box->state.store(rt::mailbox::kPending, std::memory_order_seq_cst);
+  // Only the thread that runs it now is asked, and a system call is not disturbed: one that begins
+  // after this look waits for our signal to arrive before (enter_blocking).
+  if (m &&
+      (gp->status.load(std::memory_order_seq_cst) != rt::Grunning || gp->m.load(kRelaxed) != m)) {
+    box->state.store(rt::mailbox::kIdle, std::memory_order_release);
+    box->lock.unlock();
+    return false;
+  }
   bool sent = syscall(SYS_tgkill, getpid(), tid, rt::interrupt_signal()) == 0;
   int64_t deadline = sent ? rt::nanotime() + timeout_ns : 0;
   for (;;) {

@@ -72,8 +72,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 
 // gp, taken off its queue, is to run on this M, which has p.
 [[gnu::always_inline]] inline void start_running(M* m, P* p, G* gp, uint64_t ticks) noexcept {
+  gp->m.store(m, kRelaxed);  // first: who sees it run sees where (introspect::interrupt)
   casgstatus(gp, Grunnable, Grunning);
-  gp->m.store(m, kRelaxed);
   if (gp->timed) [[unlikely]] {
     gp->timed = false;
     count_latency(p, gp->since.load(kRelaxed));
