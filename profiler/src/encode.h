@@ -120,6 +120,11 @@ inline void shown_frames(const Snapshot& s, const Stack& stack, std::vector<Show
   while (top.first < top.end && is_runtime(s, *top.location, top.first)) ++top.first;
 }
 
+// A text of the snapshot; empty where it has none.
+inline std::string_view text_of(const Snapshot& s, uint32_t i) {
+  return i < s.strings.size() ? std::string_view(s.strings[i]) : std::string_view();
+}
+
 // The stack of a group; an empty one where it has none.
 inline const Stack& stack_of(const Snapshot& s, const Group& g) {
   static const Stack none;

@@ -6,6 +6,9 @@
 //   created by zoo::start() in goroutine 1
 //   	/src/zoo.cc:50 +0x20 .c:50
 //
+// A goroutine that has been running or runnable for seconds tells so (`running, 12 s`), one that
+// waits for a network connection tells which (`IO wait, read tcp 127.0.0.1:80->127.0.0.1:5432`).
+//
 // The requester comes first, then all others by id; plain threads are `locked to thread`. The text
 // is Go's, and where C++ does not fit it, it is bent so that panicparse still reads it:
 // - panicparse takes source files of C, Go and assembly alone. After the place of any other file
@@ -32,7 +35,7 @@ namespace {
 
 using namespace encode;
 
-constexpr int64_t kMinute = 60'000'000'000;                   // ns
+constexpr int64_t kSecond = 1'000'000'000, kMinute = 60 * kSecond;  // ns
 constexpr size_t kStackTextBudget = size_t{8} * 1024 * 1024;  // bytes of stack text kept for reuse
 constexpr std::string_view kDivisionSlash = "\u2215", kFullwidthPercent = "\uff05";
 
@@ -144,6 +147,34 @@ void append_labels(std::string& to, std::string_view name, const Labels& labels)
   to.push_back('}');
 }
 
+// Go's minutes for those that are blocked. Who runs for seconds without a switch, or waits for its
+// turn so long, hinders others or starves; Go says nothing of that.
+void append_time(std::string& to, State state, int64_t since_ns) {
+  const bool is_blocked = state == State::waiting || state == State::syscall;
+  const bool is_active = state == State::running || state == State::runnable;
+  if (is_blocked && since_ns >= kMinute) {
+    to.append(", ");
+    append_dec(to, since_ns / kMinute);
+    to.append(" minutes");
+  } else if (is_active && since_ns >= kSecond) {
+    to.append(", ");
+    append_dec(to, since_ns / kSecond);
+    to.append(" s");
+  }
+}
+
+// What it reads or writes, as Go's net.OpError puts it; round brackets in IPv6 addresses.
+void append_connection(const Snapshot& s, const Object& o, std::string& to) {
+  if (o.kind != "io" || text_of(s, o.network).empty()) return;
+  to.append(o.send ? ", write " : ", read ");
+  std::string text(text_of(s, o.network));
+  const std::string_view local = text_of(s, o.local), remote = text_of(s, o.remote);
+  if (!local.empty() || !remote.empty()) text.append(" ").append(local);
+  if (!remote.empty()) text.append("->").append(remote);
+  for (char& c : text) c = c == '[' ? '(' : c == ']' ? ')' : c == ',' ? ';' : c;
+  append_clean(to, text);
+}
+
 void append_header(const Snapshot& s, const Group& g, const Member* m, std::string& to) {
   to.append("goroutine ");
   append_dec(to, m ? m->goid : 0);
@@ -155,20 +186,17 @@ void append_header(const Snapshot& s, const Group& g, const Member* m, std::stri
   } else {
     to.append(state_name(g.state));
   }
-  const bool is_timed = g.state == State::waiting || g.state == State::syscall;
-  if (m && is_timed && m->since_ns >= kMinute) {
-    to.append(", ");
-    append_dec(to, m->since_ns / kMinute);
-    to.append(" minutes");
-  }
+  if (m) append_time(to, g.state, m->since_ns);
   if (g.thread) to.append(", locked to thread");
   if (!m) {
     to.append(", ");
     append_dec(to, g.count);
     to.append(" goroutines");
   }
-  const bool is_named = m && m->name < s.strings.size();
-  append_labels(to, is_named ? s.strings[m->name] : std::string_view(), g.labels);
+  if (m && m->object_count == 1 && m->first_object < s.objects.size()) {
+    append_connection(s, s.objects[m->first_object], to);
+  }
+  append_labels(to, m ? text_of(s, m->name) : std::string_view(), g.labels);
   to.append("]:\n");
 }
 

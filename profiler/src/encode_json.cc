@@ -20,11 +20,14 @@
 //                     innermost frame first
 //   mappings          {start, limit, offset, file, build_id}: offset as address
 //   stacks            {locations, truncated}: leaf first
-//   objects           {kind, address, [made_at null], [send false], [closed false], [cap 0], [len
-//   0],
-//                     [sends 0], [recvs 0], [handles 0], [owner_goid 0], [owner_alive false],
-//                     [readers 0], [locked_at null], [rlocked_at null], [counter 0], [adds 0],
-//                     [dones 0], [added_at null], [done_at null]}: *_at are indexes into locations
+//   objects           {kind, address, [made_at null], [send false], [closed false], [cap 0],
+//                     [len 0], [sends 0], [recvs 0], [handles 0], [owner_goid 0],
+//                     [owner_alive false], [readers 0], [locked_at null], [rlocked_at null],
+//                     [counter 0], [adds 0], [dones 0], [added_at null], [done_at null],
+//                     [waiters 0], [signals 0], [signalled_at null]}: *_at are indexes into
+//                     locations. Of kind "io" without send, and with {fd, network, local, remote,
+//                     direction}: direction "read" or "write"; network as in net::dial, addresses
+//                     as texts, "" where not known
 //   groups            {stack, state, wait_reason, object_kind, created_by, thread, labels, count,
 //                     members}: created_by an index into locations or null; labels [[key, value],
 //                     ..]
@@ -143,15 +146,25 @@ void describe(Element& e, const Stack& s) {
   e.key("truncated").value(s.truncated).close('}');
 }
 
-void describe(Element& e, const Object& o) {
+void describe(Element& e, const Snapshot& s, const Object& o) {
+  const bool is_io = o.kind == "io";
   e.open('{').key("kind").value(o.kind).key("address").address(o.address);
-  e.optional("made_at", o.made_at, kNone).optional("send", o.send).optional("closed", o.closed);
+  e.optional("made_at", o.made_at, kNone).optional("send", o.send && !is_io);
+  e.optional("closed", o.closed);
   e.optional("cap", o.cap).optional("len", o.len).optional("sends", o.sends);
   e.optional("recvs", o.recvs).optional("handles", o.handles).optional("owner_goid", o.owner_goid);
   e.optional("owner_alive", o.owner_alive).optional("readers", o.readers);
   e.optional("locked_at", o.locked_at, kNone).optional("rlocked_at", o.rlocked_at, kNone);
   e.optional("counter", o.counter).optional("adds", o.adds).optional("dones", o.dones);
-  e.optional("added_at", o.added_at, kNone).optional("done_at", o.done_at, kNone).close('}');
+  e.optional("added_at", o.added_at, kNone).optional("done_at", o.done_at, kNone);
+  e.optional("waiters", o.waiters).optional("signals", o.signals);
+  e.optional("signalled_at", o.signalled_at, kNone);
+  if (is_io) {
+    e.key("fd").value(o.fd).key("network").value(text_of(s, o.network));
+    e.key("local").value(text_of(s, o.local)).key("remote").value(text_of(s, o.remote));
+    e.key("direction").value(std::string_view(o.send ? "write" : "read"));
+  }
+  e.close('}');
 }
 
 void describe(Element& e, const Member& m) {
@@ -159,6 +172,11 @@ void describe(Element& e, const Member& m) {
   e.key("since_ns").value(m.since_ns).optional("name", m.name);
   e.optional("first_object", m.first_object).optional("object_count", m.object_count);
   e.optional("objects_total", m.objects_total).close('}');
+}
+
+template <class T>
+void describe(Element& e, const Snapshot&, const T& row) {
+  describe(e, row);
 }
 
 // Everything of a group but its members; left open for them.
@@ -185,7 +203,7 @@ void describe_head(Element& e, const Snapshot& s) {
 
 class Writer {
  public:
-  explicit Writer(Out& out) : out_(out) {}
+  Writer(const Snapshot& s, Out& out) : s_(s), out_(out) {}
 
   // ,"key":[element,element,..]
   template <class T>
@@ -210,9 +228,9 @@ class Writer {
     hand_on();
   }
 
-  void write_head(const Snapshot& s) {
+  void write_head() {
     Element e(text_);
-    describe_head(e, s);
+    describe_head(e, s_);
     hand_on();
   }
 
@@ -230,7 +248,7 @@ class Writer {
       if (!out_.ok()) return;
       text_.append(std::exchange(separator, ",\n"));
       Element e(text_);
-      describe(e, row);
+      describe(e, s_, row);
       hand_on();
     }
     text_.push_back(']');
@@ -242,6 +260,7 @@ class Writer {
     text_.clear();
   }
 
+  const Snapshot& s_;
   Out& out_;
   std::string text_;  // the element under construction
 };
@@ -250,8 +269,8 @@ class Writer {
 
 bool write_json(const Snapshot& s, const Sink& sink) {
   Out out(sink);
-  Writer writer(out);
-  writer.write_head(s);
+  Writer writer(s, out);
+  writer.write_head();
   writer.write_table("strings", s.strings);
   writer.write_table("frames", s.frames);
   writer.write_table("locations", s.locations);

@@ -29,6 +29,17 @@ struct Request {
   Walk walk{};
 };
 
+// Takes a reference of the labels while the goroutine stands still; afterwards keep_labels must
+// follow, which may free the labels met before.
+void ref_labels(const Probe& out) {
+  if (out.g.labels && out.g.labels != out.labels) introspect::ref_labels(out.g.labels);
+}
+void keep_labels(Probe& out) {
+  if (!out.g.labels || out.g.labels == out.labels) return;
+  if (out.labels) introspect::unref_labels(out.labels);
+  out.labels = out.g.labels;
+}
+
 // In the signal handler of the asked thread. Async-signal-safe. Copies through volatile, so that
 // the compiler makes no call of memcpy out of it: sanitizers watch that one.
 void answer(const Goroutine& g, const Registers& regs, void* arg) {
@@ -37,6 +48,7 @@ void answer(const Goroutine& g, const Registers& regs, void* arg) {
   auto* to = reinterpret_cast<volatile uint64_t*>(&request.out.g);
   const auto* from = reinterpret_cast<const volatile uint64_t*>(&g);
   for (size_t i = 0; i < sizeof g / sizeof(uint64_t); ++i) to[i] = from[i];
+  ref_labels(request.out);
   request.walk = unwind(regs, g.stack_lo, g.stack_hi, true, request.out.stack);
 }
 
@@ -45,6 +57,7 @@ bool ask(size_t slot, uint64_t goid, int64_t timeout_ns, Probe& out, Walk& walk)
   Request request{out};
   if (!introspect::interrupt(slot, goid, &answer, &request, timeout_ns)) return false;
   walk = request.walk;
+  keep_labels(out);
   return true;
 }
 
@@ -82,10 +95,12 @@ Seen probe(size_t slot, ProbeContext& context, Probe& out) {
         return Seen::nobody;
       case Scan::held: {
         const uint64_t start = ticks();
+        ref_labels(out);
         walk = unwind(regs, out.g.stack_lo, out.g.stack_hi, false, out.stack);
         introspect::release(slot);
         const uint64_t held = ticks() - start;
         if (held > context.longest_hold) context.longest_hold = held;
+        keep_labels(out);
         break;
       }
       case Scan::running: {

@@ -15,8 +15,18 @@
 namespace weir::profiler {
 
 struct Probe {
+  Probe() = default;
+  ~Probe() {
+    if (labels) introspect::unref_labels(labels);
+  }
+  Probe(const Probe&) = delete;
+  Probe& operator=(const Probe&) = delete;
+
   introspect::Goroutine g;
   RawStack stack;  // depth 0: no stack could be had
+  // The last labels that were met, with a reference; g.labels is this or null. It is kept from one
+  // probe to the next, since goroutines of the same labels tend to follow each other.
+  const introspect::LabelSet* labels = nullptr;
 };
 
 enum class Seen : uint8_t {

@@ -24,7 +24,8 @@ bool same(const Object& a, const Object& b) {
   const auto fields = [](const Object& o) {
     return std::tie(o.address, o.kind, o.made_at, o.send, o.closed, o.cap, o.len, o.sends, o.recvs,
                     o.handles, o.owner_goid, o.readers, o.locked_at, o.rlocked_at, o.counter,
-                    o.adds, o.dones, o.added_at, o.done_at);
+                    o.adds, o.dones, o.added_at, o.done_at, o.waiters, o.signals, o.signalled_at,
+                    o.fd, o.network, o.local, o.remote);
   };
   return fields(a) == fields(b);
 }
@@ -39,10 +40,13 @@ struct SnapshotBuilder::Chunk {
 };
 
 SnapshotBuilder::SnapshotBuilder() = default;
-SnapshotBuilder::~SnapshotBuilder() = default;
+SnapshotBuilder::~SnapshotBuilder() {
+  for (const auto& [set, index] : label_sets_) introspect::unref_labels(set);
+}
 
 size_t SnapshotBuilder::GroupKeyHash::operator()(const GroupKey& k) const noexcept {
   uint64_t h = uint64_t{k.stack} << 32 | k.created_by;
+  h = (h ^ h >> 32 ^ k.labels) * 0xd6e8feb86659fd93U;
   h = (h ^ h >> 29) * 0x9fb21c651e98df25U;
   h ^= static_cast<uint64_t>(k.state) | static_cast<uint64_t>(k.reason) << 8 |
        static_cast<uint64_t>(k.object) << 16 | static_cast<uint64_t>(k.thread) << 24;
@@ -62,12 +66,36 @@ uint32_t SnapshotBuilder::intern_return_address(const void* pc) {
   return pc ? intern_location(reinterpret_cast<uintptr_t>(pc) - 1) : kNone;
 }
 
-uint32_t SnapshotBuilder::intern_name(const char* name) {
-  if (*name == '\0') return 0;
+uint32_t SnapshotBuilder::intern_text(const char* text) {
+  if (*text == '\0') return 0;
   const auto index = static_cast<uint32_t>(snapshot_.strings.size());
-  const auto [found, is_new] = names_.try_emplace(name, index);
-  if (is_new) snapshot_.strings.emplace_back(name);
+  const auto [found, is_new] = texts_.try_emplace(text, index);
+  if (is_new) snapshot_.strings.emplace_back(text);
   return found->second;
+}
+
+// The caller has a reference of the set.
+uint32_t SnapshotBuilder::intern_labels(const introspect::LabelSet* set) {
+  if (!set) return 0;
+  if (set == last_set_) return last_labels_;
+  last_set_ = nullptr;
+  const auto [found, is_new] = label_sets_.try_emplace(set, 0);
+  if (is_new) {
+    introspect::ref_labels(set);
+    Labels labels;
+    const size_t n = introspect::label_count(set);
+    labels.reserve(n);
+    for (size_t i = 0; i < n; ++i) {
+      const Label label = introspect::label_at(set, i);
+      labels.emplace_back(label.key, label.value);
+    }
+    const auto index = static_cast<uint32_t>(labels_.size());
+    const auto [alike, is_first] = labels_by_text_.try_emplace(std::move(labels), index);
+    if (is_first) labels_.push_back(&alike->first);
+    found->second = alike->second;
+  }
+  last_set_ = set;
+  return last_labels_ = found->second;
 }
 
 uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
@@ -81,13 +109,15 @@ uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
     group.wait_reason = introspect::to_string(key.reason);
     group.object_kind = introspect::to_string(key.object);
     group.created_by = key.created_by;
+    group.labels = *labels_[key.labels];
     group.thread = key.thread;
   }
   last_key_ = key;
   return last_group_ = found->second;
 }
 
-Object SnapshotBuilder::make_object(const introspect::Object& o) {
+Object SnapshotBuilder::make_object(const introspect::Goroutine& g, uint32_t i) {
+  const introspect::Object& o = g.objects[i];
   Object object;
   object.kind = introspect::to_string(o.kind);
   object.address = reinterpret_cast<uintptr_t>(o.address);
@@ -109,6 +139,15 @@ Object SnapshotBuilder::make_object(const introspect::Object& o) {
   object.dones = o.dones;
   object.added_at = intern_return_address(o.add_pc);
   object.done_at = intern_return_address(o.done_pc);
+  object.waiters = o.waiters;
+  object.signals = o.signals;
+  object.signalled_at = intern_return_address(o.signal_pc);
+  if (o.kind == introspect::ObjectKind::io) {
+    object.fd = o.fd;
+    object.network = intern_text(g.io_network);
+    object.local = intern_text(g.io_local);
+    object.remote = intern_text(g.io_remote);
+  }
   return object;
 }
 
@@ -122,11 +161,11 @@ void SnapshotBuilder::add_objects(size_t slot, const introspect::Goroutine& g, M
   member.first_object = next;
   if (g.object_count > 1) {
     for (uint32_t i = 0; i < g.object_count; ++i) {
-      snapshot_.objects.push_back(make_object(g.objects[i]));
+      snapshot_.objects.push_back(make_object(g, i));
     }
     return;
   }
-  Object object = make_object(g.objects[0]);
+  Object object = make_object(g, 0);
   const auto [latest, is_new] = latest_objects_.try_emplace(object.address, next);
   if (!is_new && same(snapshot_.objects[latest->second], object)) {
     member.first_object = latest->second;
@@ -143,12 +182,13 @@ void SnapshotBuilder::add(size_t slot, const Probe& probe) {
   member.goid = g.goid;
   member.parent_goid = g.parent_goid;
   member.since_ns = g.since_ns;
-  member.name = intern_name(g.name);
+  member.name = intern_text(g.name);
   add_objects(slot, g, member);
 
   GroupKey key{};
   key.stack = stacks_.add(probe.stack);
   key.created_by = intern_return_address(g.gopc);
+  key.labels = intern_labels(g.labels);
   key.state = state_of(g.state);
   if (g.state == introspect::State::waiting) key.reason = g.wait_reason;
   key.object = g.object_count > 0 ? g.objects[0].kind : introspect::ObjectKind::none;

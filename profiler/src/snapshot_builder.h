@@ -1,18 +1,20 @@
 // SnapshotBuilder: probes of goroutines, one after the other -> Snapshot.
 //
 // Made for a million goroutines: each costs 44 bytes here (a Member and its group's index, in
-// chunks that are given back while the groups are filled); stacks, locations, names and objects are
-// stored once. Program counters are interned while goroutines are added and symbolized once, in
-// finish().
+// chunks that are given back while the groups are filled); stacks, locations, names, labels and
+// objects are stored once. Program counters are interned while goroutines are added and symbolized
+// once, in finish().
 #pragma once
 
 #include <weir/introspect.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <weir/profiler/snapshot.h>
@@ -50,6 +52,7 @@ class SnapshotBuilder {
   struct GroupKey {
     uint32_t stack;
     uint32_t created_by;
+    uint32_t labels;  // index into labels_
     State state;
     introspect::WaitReason reason;
     introspect::ObjectKind object;
@@ -68,10 +71,11 @@ class SnapshotBuilder {
 
   uint32_t intern_location(uint64_t address);
   uint32_t intern_return_address(const void* pc);
-  uint32_t intern_name(const char* name);
+  uint32_t intern_text(const char* text);
+  uint32_t intern_labels(const introspect::LabelSet* set);
   uint32_t group_of(const GroupKey& key);
   void add_objects(size_t slot, const introspect::Goroutine& g, Member& member);
-  Object make_object(const introspect::Object& o);
+  Object make_object(const introspect::Goroutine& g, uint32_t i);
   void fill_members();
   void fill_stacks();
   void fill_frames();
@@ -84,7 +88,15 @@ class SnapshotBuilder {
   GroupKey last_key_{};  // goroutines alike tend to follow each other
   uint32_t last_group_ = kNone;
   std::unordered_map<uint64_t, uint32_t> locations_;  // address -> index
-  std::unordered_map<std::string, uint32_t> names_;
+  std::unordered_map<std::string, uint32_t> texts_;   // -> index into Snapshot::strings
+  using Labels = std::vector<std::pair<std::string, std::string>>;
+  std::map<Labels, uint32_t> labels_by_text_{{{}, 0}};
+  std::vector<const Labels*> labels_{&labels_by_text_.begin()->first};  // the first: none
+  // Sets that were met, each with a reference: so that an address means one set for the whole
+  // capture.
+  std::unordered_map<const introspect::LabelSet*, uint32_t> label_sets_;
+  const introspect::LabelSet* last_set_ = nullptr;
+  uint32_t last_labels_ = 0;
   std::unordered_map<uint64_t, uint32_t> latest_objects_;  // address -> index of its latest record
   std::vector<Waiter> owned_;                              // objects with an owner
   std::vector<uint64_t> bystanders_;

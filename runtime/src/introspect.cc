@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "hchan.h"
 #include "interrupt.h"
+#include "labels.h"
 #include "netpoll.h"
 #include "runq.h"
 #include "runtime2.h"
@@ -167,7 +168,9 @@ void read_fixed(const G* gp, Goroutine& g) noexcept {
   g.stack_lo = gp->stack_lo;
   g.stack_hi = gp->stack_hi;
   g.object_count = g.objects_total = 0;
-  for (size_t i = 0; i < sizeof g.name; i++) g.name[i] = gp->name[i];
+  g.labels = nullptr;
+  const char* name = gp->names[gp->shown_name.load(std::memory_order_seq_cst)];
+  for (size_t i = 0; i < sizeof g.name; i++) g.name[i] = name[i];
   g.name[kMaxName] = 0;
   g.io_network[0] = g.io_local[0] = g.io_remote[0] = 0;
 }
@@ -224,6 +227,8 @@ const char* to_string(ObjectKind k) noexcept {
   return kNames[static_cast<size_t>(k)];
 }
 
+void ref_labels(const LabelSet* set) noexcept { rt::ref_labels(const_cast<LabelSet*>(set)); }
+
 size_t slot_count() noexcept { return rt::slot_limit(); }
 
 Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
@@ -248,13 +253,19 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
       if (g.goid == 0) return Scan::empty;
       return Scan::running;
     }
-    if (!gp->status.compare_exchange_weak(status, status | rt::Gscan, std::memory_order_acquire,
+    // In one order with the goroutine's own changes of its name and labels (labels.h).
+    if (!gp->status.compare_exchange_weak(status, status | rt::Gscan, std::memory_order_seq_cst,
                                           kRelaxed)) {
       continue;
     }
     read_fixed(gp, g);
+    g.labels = gp->labels.load(std::memory_order_seq_cst);
     g.state = state_of(status);
     g.since_ns = rt::ns_since(gp->since.load(kRelaxed));
+    if (status == rt::Gsyscall) {
+      regs = {gp->syscall_pc, gp->syscall_sp, gp->syscall_fp};
+      return Scan::held;
+    }
     if (status == rt::Gwaiting) read_wait(gp, g);
     uintptr_t sp = gp->sp;
     regs.pc = rt::load_word(sp + rt::kSavedPc);
@@ -300,7 +311,15 @@ bool interrupt(size_t slot, uint64_t goid,
   box->fn = fn;
   box->arg = arg;
   box->answered = false;
-  box->state.store(rt::mailbox::kPending, std::memory_order_release);
+  box->state.store(rt::mailbox::kPending, std::memory_order_seq_cst);
+  // Only the thread that runs it now is asked, and a system call is not disturbed: one that begins
+  // after this look waits for our signal to arrive before (enter_blocking).
+  if (m &&
+      (gp->status.load(std::memory_order_seq_cst) != rt::Grunning || gp->m.load(kRelaxed) != m)) {
+    box->state.store(rt::mailbox::kIdle, std::memory_order_release);
+    box->lock.unlock();
+    return false;
+  }
   bool sent = syscall(SYS_tgkill, getpid(), tid, rt::interrupt_signal()) == 0;
   int64_t deadline = sent ? rt::nanotime() + timeout_ns : 0;
   for (;;) {
@@ -386,6 +405,7 @@ void on_interrupt(int, siginfo_t*, void* context) {
     if (crash || (regs.sp >= gp->stack_lo && regs.sp < gp->stack_hi)) {
       introspect::Goroutine g;
       introspect::read_fixed(gp, g);
+      g.labels = gp->labels.load(std::memory_order_relaxed);
       uint32_t status = gp->status.load(std::memory_order_relaxed);
       g.state = introspect::state_of(status);
       g.since_ns = ns_since(gp->since.load(std::memory_order_relaxed));

@@ -4,8 +4,6 @@
 
 #include <sched.h>
 
-#include <algorithm>
-#include <cstring>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "clock.h"
 #include "fatal.h"
+#include "labels.h"
 #include "m.h"
 #include "perturb.h"
 #include "runq.h"
@@ -73,8 +72,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 
 // gp, taken off its queue, is to run on this M, which has p.
 [[gnu::always_inline]] inline void start_running(M* m, P* p, G* gp, uint64_t ticks) noexcept {
+  gp->m.store(m, kRelaxed);  // first: who sees it run sees where (introspect::interrupt)
   casgstatus(gp, Grunnable, Grunning);
-  gp->m.store(m, kRelaxed);
   if (gp->timed) [[unlikely]] {
     gp->timed = false;
     count_latency(p, gp->since.load(kRelaxed));
@@ -244,6 +243,8 @@ void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void*
 
 void goexit0() noexcept {
   G* gp = tls_getg();
+  gp->goid.store(0, kRelaxed);  // nobody looks at it any more
+  drop_labels(gp);
   M* m = gp->m.load(kRelaxed);
   P* p = enter_runtime(m);
   if (p) {
@@ -255,7 +256,6 @@ void goexit0() noexcept {
     m->doomed = true;
     m->locked_g = nullptr;
   }
-  gp->goid.store(0, kRelaxed);
   auto commit = [](G* dead, void* owner) {
     bool main = dead->is_main;
     dead->locked_m = nullptr;
@@ -341,9 +341,7 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
   }
   gp->fn = &fn;
   gp->closure = reinterpret_cast<void*>(at);
-  size_t n = std::min(name.size(), introspect::kMaxName);
-  std::memcpy(gp->name, name.data(), n);
-  gp->name[n] = 0;
+  write_name(gp->names[gp->shown_name.load(kRelaxed)], name);
 }
 
 // Shows a new goroutine to the world and queues it: next, or at the tail. Inside the scope of p
@@ -404,6 +402,11 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
   }
   init_g(gp, fn, gopc, self ? self->goid.load(kRelaxed) : 0, options.name);
   gp->is_main = main;
+  label_set* labels = self ? self->labels.load(kRelaxed) : nullptr;
+  if (labels) [[unlikely]] {
+    ref_labels(labels);
+    gp->labels.store(labels, kRelaxed);
+  }
 
   if (on_m) p = enter_with_p(self, &m);
   start_g(p, gp, goid, true);

@@ -93,6 +93,7 @@ struct alignas(64) G {
   WaitReason waitreason;              // valid while Gwaiting
   bool is_thread;                     // a plain OS thread that uses weir: no stack slot, no M
   bool is_main;                       // run()'s goroutine
+  std::atomic<bool> shown_name;       // index into names
   uintptr_t sp;                       // saved stack pointer while not running
   std::atomic<M*> m;                  // the M that runs it (Grunning), or ran it last
   std::atomic<uint64_t> since;        // cputicks() of the last change of state
@@ -112,16 +113,16 @@ struct alignas(64) G {
   const void* startpc;
   const detail::func* fn;
   void* closure;
+  std::atomic<label_set*> labels;  // counted reference; null: none (labels.h)
   uintptr_t stack_lo,
       stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot
   uint32_t size_class;
   std::atomic<uint32_t> stack_use;  // what is known of its depth (stack_chunk.h)
-  char name[introspect::kMaxName + 1];
+  char names[2][introspect::kMaxName + 1];  // the goroutine changes the one not shown (labels.h)
 
   // -- rare
   uint32_t lock_depth;                           // calls of lock_os_thread not yet undone
-  label_set* labels;                             // counted reference; null: none (labels.h)
   uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
   void* asan_fake_stack;

@@ -4,6 +4,8 @@
 
 #include <weir/blocking.h>
 
+#include <sched.h>
+
 #include <mutex>
 
 #include "clock.h"
@@ -109,8 +111,14 @@ namespace detail {
     }
   }
   gp->since.store(cputicks(), kRelaxed);
-  gp->status.store(Gsyscall, std::memory_order_release);
+  gp->status.store(Gsyscall, std::memory_order_seq_cst);
   leave_runtime(m);
+  // Who asked for our stack before he could know has sent a signal, or will: it must not interrupt
+  // the call.
+  for (int spins = 1; m->box.state.load(std::memory_order_seq_cst) == mailbox::kPending; spins++) {
+    if (spins % 100 == 0) sched_yield();
+    cpu_pause();
+  }
   return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "fatal.h"
+#include "labels.h"
 #include "proc.h"
 #include "signals.h"
 #include "stack.h"
@@ -29,6 +30,7 @@ struct Registration {
     // Nobody can ask this thread from here on; one who is asking gets his answer first.
     gp->box.lock.lock();
     gp->goid.store(0, std::memory_order_relaxed);
+    drop_labels(gp);
     gp->status.store(Gdead, std::memory_order_release);
     tls_box = nullptr;
     gp->box.lock.unlock();
@@ -63,7 +65,8 @@ G* register_thread() {
   }
   gp->stack_lo = reinterpret_cast<uintptr_t>(lo);
   gp->stack_hi = gp->stack_lo + size;
-  if (pthread_getname_np(pthread_self(), gp->name, sizeof gp->name) != 0) gp->name[0] = 0;
+  char* name = gp->names[gp->shown_name.load(std::memory_order_relaxed)];
+  if (pthread_getname_np(pthread_self(), name, sizeof gp->names[0]) != 0) name[0] = 0;
   gp->since.store(cputicks(), std::memory_order_relaxed);
   registration.gp = gp;
   tls_box = &gp->box;

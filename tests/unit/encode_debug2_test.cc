@@ -109,10 +109,61 @@ TEST(EncodeDebug2, HeadersTellStateThreadNameAndLabels) {
   EXPECT_EQ(
       headers(written(write_debug2, b.snapshot)),
       (std::vector<std::string>{
-          "goroutine 1 [running]:", "goroutine 2 [runnable]:", "goroutine 3 [syscall, 1 minutes]:",
-          "goroutine 4 [sync.Mutex.Lock, locked to thread]:",
+          "goroutine 1 [running]:", "goroutine 2 [runnable, 6000 s]:",
+          "goroutine 3 [syscall, 1 minutes]:", "goroutine 4 [sync.Mutex.Lock, locked to thread]:",
           "goroutine 5 [sleep, labels:{name: \"worker 1\"}]:", labelled_header,
           "goroutine 7 [odd): reason\\n]:", "goroutine 8 [waiting]:"}));
+}
+
+TEST(EncodeDebug2, LongRunnersAndThoseThatStarveTellTheSeconds) {
+  SnapshotBuilder b;
+  const uint32_t stack = b.stack({b.call(0x10, "f", "a.c", 1, 1)});
+  Group& running = b.group(stack, "", {1, 2, 3});
+  running.members[0].since_ns = kSecond - 1;
+  running.members[1].since_ns = 12 * kSecond + kSecond / 2;
+  running.members[2].since_ns = -1;
+  Group& runnable = b.group(stack, "", {4});
+  runnable.state = State::runnable;
+  runnable.members[0].since_ns = kSecond;
+  b.group(stack, "sleep", {5}).members[0].since_ns = 59 * kSecond;
+  EXPECT_EQ(headers(written(write_debug2, b.snapshot)),
+            (std::vector<std::string>{
+                "goroutine 1 [running]:", "goroutine 2 [running, 12 s]:", "goroutine 3 [running]:",
+                "goroutine 4 [runnable, 1 s]:", "goroutine 5 [sleep]:"}));
+}
+
+TEST(EncodeDebug2, ConnectionsAreToldAsGosErrorsDo) {
+  SnapshotBuilder b;
+  const uint32_t stack = b.stack({b.call(0x10, "f", "a.c", 1, 1)});
+  uint64_t goid = 0;
+  const auto add = [&](const char* network, const char* local, const char* remote, bool send) {
+    Object o;
+    o.kind = "io";
+    o.fd = 7;
+    o.network = *network ? b.text(network) : 0;
+    o.local = *local ? b.text(local) : 0;
+    o.remote = *remote ? b.text(remote) : 0;
+    o.send = send;
+    Member& m = b.group(stack, "IO wait", {++goid}).members[0];
+    m.first_object = static_cast<uint32_t>(b.snapshot.objects.size());
+    m.object_count = m.objects_total = 1;
+    m.since_ns = 120 * kSecond;
+    b.snapshot.objects.push_back(o);
+  };
+  add("tcp", "127.0.0.1:80", "10.0.0.1:4711", false);
+  add("tcp", "[::1]:80", "[::2]:4711", true);
+  add("tcp", "0.0.0.0:80", "", false);
+  add("unix", "", "/tmp/a, b]\n", true);
+  add("udp", "", "", false);
+  add("", "", "", false);
+  EXPECT_EQ(
+      headers(written(write_debug2, b.snapshot)),
+      (std::vector<std::string>{
+          "goroutine 1 [IO wait, 2 minutes, read tcp 127.0.0.1:80->10.0.0.1:4711]:",
+          "goroutine 2 [IO wait, 2 minutes, write tcp (::1):80->(::2):4711]:",
+          "goroutine 3 [IO wait, 2 minutes, read tcp 0.0.0.0:80]:",
+          "goroutine 4 [IO wait, 2 minutes, write unix ->/tmp/a; b)\\n]:",
+          "goroutine 5 [IO wait, 2 minutes, read udp]:", "goroutine 6 [IO wait, 2 minutes]:"}));
 }
 
 TEST(EncodeDebug2, RequesterFirstThenByIdAcrossGroups) {
@@ -211,6 +262,19 @@ class EncodeDebug2Panicparse : public ::testing::Test {
     b_.group(b_.stack(odd_, true), "sync.WaitGroup.Wait", {5}).created_by = odd_[1];
     b_.group(b_.stack({}), "", {6}).created_by = main;
     b_.group(b_.stack({b_.location(0x3000, {})}), "IO wait", {7}).thread = true;
+    Object connection;
+    connection.kind = "io";
+    connection.network = b_.text("tcp");
+    connection.local = b_.text("[::1]:80");
+    connection.remote = b_.text("[::1]:4711");
+    b_.snapshot.objects.push_back(connection);
+    Member& reader = b_.group(b_.stack({main}), "IO wait", {10}).members[0];
+    reader.object_count = reader.objects_total = 1;
+    reader.since_ns = 420 * kSecond;
+    b_.group(b_.stack({main}), "", {11}).members[0].since_ns = 77 * kSecond;
+    Group& starved = b_.group(b_.stack({main}), "", {12});
+    starved.state = State::runnable;
+    starved.members[0].since_ns = 66 * kSecond;
     b_.group(b_.stack({b_.call(0x4000, "no_file", "", 0, 1)}), "sleep", {8});
     b_.group(b_.stack({b_.call(0x5000, "weird_file", "/x:12/e\nf", 3, 1)}), "sleep", {9});
   }
@@ -243,7 +307,9 @@ TEST_F(EncodeDebug2Panicparse, ReadsEveryGoroutineAndGroupsThem) {
     EXPECT_TRUE(has("(anonymous namespace)::f(char const*)("));
     EXPECT_TRUE(has("name\\nwith\\tcontrols("));
     EXPECT_TRUE(has("(...)\n"));  // elided
-    EXPECT_TRUE(has("1: running"));
+    EXPECT_TRUE(has("1: running\n"));
+    EXPECT_TRUE(has("1: runnable\n"));
+    EXPECT_TRUE(has("1: IO wait [7 minutes]"));
     EXPECT_TRUE(has("1: IO wait [locked]"));
     EXPECT_TRUE(has("no_file("));
     EXPECT_TRUE(has("weird_file("));

@@ -46,6 +46,27 @@ TEST(EncodeJson, HoldsEverythingInTheOrderOfTheSchema) {
   s.objects.push_back(object);
   object = {"rwmutex", 0xbeef, 1, true, true, 1, 2, 3, 4, 5, 6, true, 7, 0, 1, -8, 9, 10, 1, 0};
   s.objects.push_back(object);
+  Object cond;
+  cond.kind = "cond";
+  cond.waiters = 2;
+  cond.signals = 3;
+  cond.signalled_at = 1;
+  s.objects.push_back(cond);
+  Object semaphore;
+  semaphore.kind = "semaphore";
+  semaphore.cap = 8;
+  semaphore.len = 7;
+  semaphore.waiters = 1;
+  s.objects.push_back(semaphore);
+  Object io;
+  io.kind = "io";
+  io.fd = 0;
+  io.network = b.text("tcp");
+  io.local = b.text("127.0.0.1:80");
+  s.objects.push_back(io);
+  io.send = true;
+  io.remote = b.text("[::1]:1");
+  s.objects.push_back(io);
   Group& g = b.group(b.stack({park, leaf}, true), "chan receive", {8, 9});
   g.object_kind = "chan";
   g.created_by = leaf;
@@ -59,7 +80,7 @@ TEST(EncodeJson, HoldsEverythingInTheOrderOfTheSchema) {
   EXPECT_EQ(
       parsed(s).dump(),
       R"j({"schema":"weir.snapshot/1","taken_at_ns":1795000000000000000,"duration_ns":5,"longest_hold_ns":6,)j"
-      R"j("total":14,"requester_goid":8,"process":"zoo","pid":4711,"source":"weir","strings":["","worker"],)j"
+      R"j("total":14,"requester_goid":8,"process":"zoo","pid":4711,"source":"weir","strings":["","tcp","127.0.0.1:80","[::1]:1","worker"],)j"
       R"j("frames":[{"function":"gopark","file":"/weir/runtime/src/park.cc","line":7,"offset":16,"runtime":true},)j"
       R"j({"function":"f()","file":"a.cc","line":3,"offset":9,"runtime":false},)j"
       R"j({"function":"g()","file":"","line":0,"offset":9,"runtime":false}],)j"
@@ -70,11 +91,15 @@ TEST(EncodeJson, HoldsEverythingInTheOrderOfTheSchema) {
       R"j("objects":[{"kind":"chan","address":"0xdead"},)j"
       R"j({"kind":"rwmutex","address":"0xbeef","made_at":1,"send":true,"closed":true,"cap":1,"len":2,)j"
       R"j("sends":3,"recvs":4,"handles":5,"owner_goid":6,"owner_alive":true,"readers":7,"locked_at":0,)j"
-      R"j("rlocked_at":1,"counter":-8,"adds":9,"dones":10,"added_at":1,"done_at":0}],)j"
+      R"j("rlocked_at":1,"counter":-8,"adds":9,"dones":10,"added_at":1,"done_at":0},)j"
+      R"j({"kind":"cond","address":"0x0","waiters":2,"signals":3,"signalled_at":1},)j"
+      R"j({"kind":"semaphore","address":"0x0","cap":8,"len":7,"waiters":1},)j"
+      R"j({"kind":"io","address":"0x0","fd":0,"network":"tcp","local":"127.0.0.1:80","remote":"","direction":"read"},)j"
+      R"j({"kind":"io","address":"0x0","fd":0,"network":"tcp","local":"127.0.0.1:80","remote":"[::1]:1","direction":"write"}],)j"
       R"j("groups":[{"stack":0,"state":"waiting","wait_reason":"chan receive","object_kind":"chan",)j"
       R"j("created_by":1,"thread":true,"labels":[["k","v"],["k2",""]],"count":2,"members":[)j"
       R"j({"goid":8,"parent_goid":1,"since_ns":-1},)j"
-      R"j({"goid":18446744073709551615,"parent_goid":2,"since_ns":9223372036854775807,"name":1,)j"
+      R"j({"goid":18446744073709551615,"parent_goid":2,"since_ns":9223372036854775807,"name":4,)j"
       R"j("first_object":1,"object_count":1,"objects_total":3}]},)j"
       R"j({"stack":0,"state":"running","wait_reason":"","object_kind":"","created_by":null,"thread":false,)j"
       R"j("labels":[],"count":12,"members":[]}]})j");

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <weir/labels.h>
+
 namespace weir::introspect {
 
 // Go's states of a goroutine.
@@ -71,6 +73,17 @@ inline constexpr size_t kMaxObjects = 8;  // of a select that are recorded
 inline constexpr size_t kMaxName = 31;
 inline constexpr size_t kMaxAddress = 63;  // bytes of a network address that are recorded
 
+// The labels of a goroutine: immutable, counted.
+using LabelSet = rt::label_set;
+// Takes a reference. Async-signal-safe; may be called while a goroutine is held.
+void ref_labels(const LabelSet* set) noexcept;
+// Gives one back, and frees the set with the last: neither in a signal handler nor while a
+// goroutine is held.
+void unref_labels(const LabelSet* set) noexcept;
+// The labels, sorted by key; good as long as the reference. No allocation.
+size_t label_count(const LabelSet* set) noexcept;
+Label label_at(const LabelSet* set, size_t i) noexcept;
+
 struct Goroutine {
   uint64_t goid;
   uint64_t parent_goid;  // 0: none (a plain thread, or made by one that never used weir before)
@@ -79,11 +92,13 @@ struct Goroutine {
   State state;
   WaitReason wait_reason;  // meaningful while waiting
   bool thread;             // a plain OS thread that uses weir, not a goroutine
-  int64_t since_ns;  // for how long it has been in this state (waiting, runnable or running), ns
+  int64_t since_ns;        // for how long it has been in this state, ns; running: without a switch
   uintptr_t stack_lo, stack_hi;  // the bytes of its stack: [lo, hi)
   uint32_t object_count;         // entries of `objects` that are filled
   uint32_t objects_total;  // objects it waits for; larger than object_count when they did not fit
   Object objects[kMaxObjects];
+  // Null: none. Valid while the goroutine is held, or until the handler returns: take a reference.
+  const LabelSet* labels;
   char name[kMaxName + 1];
   // io: of its one object; empty for any other.
   char io_network[8];
@@ -103,16 +118,18 @@ size_t slot_count() noexcept;
 
 enum class Scan : uint8_t {
   empty,    // no goroutine lives here
-  held,     // it is parked or runnable and is held: call release soon
+  held,     // it is parked, runnable or in a system call, and is held: call release soon
   running,  // it runs on a thread: ask it by interrupt
 };
 
 // Looks at the goroutine in `slot`. When `held`, it cannot run before `release(slot)`: whoever
 // wants to run it spins, so release within microseconds; do not allocate, lock or fault in files in
-// between. Its stack from regs.sp to stack_hi is frozen and readable. When `running`, only goid,
-// parent_goid, gopc, start_pc, state, thread and since_ns of `g` are filled. Spins for nanoseconds
-// while the goroutine changes its state; never fails. `regs.pc` is a return address (the
-// goroutine's call into the switch).
+// between. Its stack from regs.sp to stack_hi is frozen and readable. One that is in a system call
+// stays in it, or spins at its end; what is frozen is its stack from the blocking call up. When
+// `running`, only goid, parent_goid, gopc, start_pc, state, thread and since_ns of `g` are filled.
+// Spins for nanoseconds while the goroutine changes its state, for microseconds while its stack is
+// trimmed; never fails. `regs.pc` is a return address (the goroutine's call into the switch, or its
+// blocking call).
 Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept;
 void release(size_t slot) noexcept;
 

@@ -5,6 +5,7 @@
 #include <weir/blocking.h>
 #include <weir/chan.h>
 #include <weir/go.h>
+#include <weir/labels.h>
 #include <weir/mutex.h>
 #include <weir/panic.h>
 #include <weir/rwmutex.h>

@@ -48,14 +48,15 @@ inline constexpr uint32_t kNone = UINT32_MAX;
 
 enum class State : uint8_t { idle, runnable, running, syscall, waiting, dead, copystack };
 
-// What a goroutine waits for. `location`s are indexes into Snapshot::locations, kNone: not known.
+// What a goroutine waits for. The `_at`s are indexes into Snapshot::locations, kNone: not known.
 struct Object {
-  std::string kind;  // "chan", "mutex", "rwmutex", "waitgroup"
+  std::string kind;  // "chan", "mutex", "rwmutex", "waitgroup", "cond", "semaphore", "io"
   uint64_t address = 0;
   uint32_t made_at = kNone;
-  bool send = false;  // chan: the wait is for sending
+  bool send = false;  // chan: the wait is for sending; io: for writing
   bool closed = false;
-  uint64_t cap = 0, len = 0, sends = 0, recvs = 0, handles = 0;
+  uint64_t cap = 0, len = 0;  // chan; semaphore: its size, and how much of it is taken
+  uint64_t sends = 0, recvs = 0, handles = 0;
   uint64_t owner_goid = 0;
   bool owner_alive = false;  // the owner was met in the same snapshot
   uint64_t readers = 0;
@@ -63,6 +64,11 @@ struct Object {
   int64_t counter = 0;
   uint64_t adds = 0, dones = 0;
   uint32_t added_at = kNone, done_at = kNone;
+  uint64_t waiters = 0;  // cond, semaphore
+  uint64_t signals = 0;  // cond: calls of signal and broadcast; semaphore: of release
+  uint32_t signalled_at = kNone;
+  int fd = -1;                                  // io
+  uint32_t network = 0, local = 0, remote = 0;  // io: indexes into Snapshot::strings; 0: not known
 };
 
 // One goroutine.
