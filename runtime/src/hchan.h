@@ -16,37 +16,9 @@
 #include <cstdint>
 
 #include "runtime2.h"
+#include "waitq.h"
 
 namespace weir::rt {
-
-struct waitq {
-  sudog* first = nullptr;
-  sudog* last = nullptr;
-
-  void enqueue(sudog* s) noexcept {
-    s->next = nullptr;
-    s->prev = last;
-    (last ? last->next : first) = s;
-    last = s;
-  }
-  // The next waiter that may be woken; a select that another channel has won already is passed
-  // over.
-  sudog* dequeue() noexcept {
-    while (sudog* s = first) {
-      remove(s);
-      uint32_t not_won = 0;
-      if (s->is_select && !s->g->select_done.compare_exchange_strong(not_won, 1)) continue;
-      return s;
-    }
-    return nullptr;
-  }
-  void remove(sudog* s) noexcept {
-    (s->prev ? s->prev->next : first) = s->next;
-    (s->next ? s->next->prev : last) = s->prev;
-    s->next = s->prev = nullptr;
-  }
-  bool contains(const sudog* s) const noexcept { return s->prev || s->next || first == s; }
-};
 
 struct chan_timer;
 

@@ -8,9 +8,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <weir/cond.h>
 #include <weir/mutex.h>
 #include <weir/rwmutex.h>
 #include <weir/select.h>
+#include <weir/semaphore.h>
 #include <weir/wait_group.h>
 
 #include <cerrno>
@@ -64,6 +66,24 @@ struct rt_access {
     o.dones = wg->dones_.load(std::memory_order_relaxed);
     o.add_pc = wg->add_pc_.load(std::memory_order_relaxed);
     o.done_pc = wg->done_pc_.load(std::memory_order_relaxed);
+  }
+  static void read(const Cond* cond, introspect::Object& o) noexcept {
+    o.kind = introspect::ObjectKind::cond;
+    o.address = cond;
+    o.made_pc = cond->made_pc_;
+    o.waiters = cond->waiters_.load(std::memory_order_relaxed);
+    o.signals = cond->signals_.load(std::memory_order_relaxed);
+    o.signal_pc = cond->signal_pc_.load(std::memory_order_relaxed);
+  }
+  static void read(const Semaphore* sem, introspect::Object& o) noexcept {
+    o.kind = introspect::ObjectKind::semaphore;
+    o.address = sem;
+    o.made_pc = sem->made_pc_;
+    o.cap = sem->size_;
+    o.len = sem->taken_.load(std::memory_order_relaxed);
+    o.waiters = sem->waiters_.load(std::memory_order_relaxed);
+    o.signals = sem->releases_.load(std::memory_order_relaxed);
+    o.signal_pc = sem->release_pc_.load(std::memory_order_relaxed);
   }
 };
 
@@ -153,6 +173,16 @@ void read_wait(const G* gp, Goroutine& g) noexcept {
       g.object_count = g.objects_total = 1;
       break;
     }
+    case WaitReason::cond_wait:
+      clear(g.objects[0]);
+      rt_access::read(static_cast<const Cond*>(at), g.objects[0]);
+      g.object_count = g.objects_total = 1;
+      break;
+    case WaitReason::semacquire:
+      clear(g.objects[0]);
+      rt_access::read(static_cast<const Semaphore*>(at), g.objects[0]);
+      g.object_count = g.objects_total = 1;
+      break;
     default:
       break;
   }

@@ -33,6 +33,18 @@ class spin_lock {
   std::atomic<uint32_t> word_{0};  // 0 free, 1 held
 };
 
+// Waiters in order. The functions are the runtime's own (waitq.h).
+struct waitq {
+  sudog* first = nullptr;
+  sudog* last = nullptr;
+
+  void enqueue(sudog* s) noexcept;
+  // The next waiter that may be woken; one whom somebody else has won already is passed over.
+  sudog* dequeue() noexcept;
+  void remove(sudog* s) noexcept;
+  bool contains(const sudog* s) const noexcept;
+};
+
 // Waiters in order, and the permits that were given while nobody waited.
 struct sema {
   spin_lock lock;                    // protects the list; nothing is allocated or woken under it
