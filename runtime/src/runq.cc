@@ -63,6 +63,19 @@ uint32_t runqgrab(P* p, P* victim, uint32_t tail, bool steal_next, G** next) noe
   }
 }
 
+// With many goroutines in line each one's data are cold: two cache misses and one of the TLB, one
+// after the other. Those of the goroutines that come soon are fetched meanwhile: first the G, then,
+// when that has come, the top of its stack.
+constexpr uint32_t kAhead = 3;
+__attribute__((no_sanitize("thread"))) void prefetch_ahead(P* p, uint32_t h) noexcept {
+  G* later = p->runq[(h + 2 * kAhead) % kRunqSize].load(kRelaxed);
+  __builtin_prefetch(later, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(later) + 64, 1);
+  uintptr_t sp = p->runq[(h + kAhead) % kRunqSize].load(kRelaxed)->sp;
+  __builtin_prefetch(reinterpret_cast<const void*>(sp), 1);
+  __builtin_prefetch(reinterpret_cast<const void*>(sp + 64), 1);
+}
+
 }  // namespace
 
 void runqput(P* p, G* gp, bool next) noexcept {
@@ -102,7 +115,10 @@ G* runqget(P* p, bool* inherit) noexcept {
     uint32_t t = p->runqtail.load(kRelaxed);
     if (t == h) return nullptr;
     G* gp = p->runq[h % kRunqSize].load(kRelaxed);
-    if (p->runqhead.compare_exchange_strong(h, h + 1, kRelease, kRelaxed)) return gp;
+    if (p->runqhead.compare_exchange_strong(h, h + 1, kRelease, kRelaxed)) {
+      if (t - h > 2 * kAhead) prefetch_ahead(p, h);
+      return gp;
+    }
   }
 }
 

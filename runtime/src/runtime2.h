@@ -118,7 +118,7 @@ struct alignas(64) G {
       stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot
   uint32_t size_class;
-  std::atomic<uint32_t> stack_use;  // what is known of its depth (stack_chunk.h)
+  std::atomic<uint32_t> stack_use;          // what is known of its depth (stack_chunk.h)
   char names[2][introspect::kMaxName + 1];  // the goroutine changes the one not shown (labels.h)
 
   // -- rare

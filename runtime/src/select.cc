@@ -1,6 +1,7 @@
-// select. Go's select.go: all channels are locked in address order, the ready case is looked for in
-// random order; if there is none, a sudog is queued on each, and whoever wins select_done wakes the
-// goroutine.
+// select. Go's select.go: the ready case is looked for in random order; if there is none, a sudog
+// is queued on each channel while all are locked, in address order, and whoever wins select_done
+// wakes the goroutine. Other than in Go, a case that is ready is done under its own channel's lock
+// alone.
 
 #include <weir/select.h>
 
@@ -57,6 +58,41 @@ void unlock_all(const Work& w) noexcept {
 
 void commit_select(G*, void* work) noexcept { unlock_all(*static_cast<Work*>(work)); }
 
+// A look without the lock, which may be wrong either way.
+bool looks_ready(const scase& k) noexcept {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  const hchan* c = k.c;
+  if (c->closed.load(kRelaxed)) return true;
+  size_t n = c->qcount.load(kRelaxed);
+  return k.send ? n < c->dataqsiz || c->recvq.first.load(kRelaxed)
+                : n > 0 || c->sendq.first.load(kRelaxed);
+}
+
+enum class Tried : uint8_t { not_ready, sent, received, received_closed, send_on_closed };
+
+// Does the case's operation if it is ready. Under its channel's lock.
+Tried try_case(const scase& k, G** wake) noexcept {
+  if (k.send) {
+    if (k.c->closed.load(std::memory_order_relaxed)) return Tried::send_on_closed;
+    return send_if_ready(k.c, k.elem, wake) ? Tried::sent : Tried::not_ready;
+  }
+  switch (recv_if_ready(k.c, k.elem, wake)) {
+    case recv_status::value:
+      return Tried::received;
+    case recv_status::closed:
+      return Tried::received_closed;
+    default:
+      return Tried::not_ready;
+  }
+}
+
+// After unlocking.
+select_result finish(int at, Tried tried, G* wake) {
+  if (tried == Tried::send_on_closed) panic_send_on_closed();
+  if (wake) goready(wake);
+  return {at, tried == Tried::received_closed};
+}
+
 // One case is no choice: the plain operation, with its own wait reason, as Go's compiler does it.
 select_result select_one(const scase& only, bool block) {
   if (only.send) return {chansend(only.c, only.elem, block) ? 0 : -1, false};
@@ -69,11 +105,11 @@ select_result select_one(const scase& only, bool block) {
 select_result selectgo(const scase* cases, size_t n, bool block) {
   if (n == 1) return select_one(cases[0], block);
   constexpr size_t kInline = 8;
-  sudog inline_sudogs[kInline];
+  alignas(sudog) unsigned char inline_sudogs[kInline * sizeof(sudog)];  // made when they are needed
   uint16_t inline_orders[2 * kInline];
   std::unique_ptr<sudog[]> heap_sudogs;
   std::unique_ptr<uint16_t[]> heap_orders;
-  Work w{inline_sudogs, inline_orders, inline_orders + kInline, 0, cases};
+  Work w{reinterpret_cast<sudog*>(inline_sudogs), inline_orders, inline_orders + kInline, 0, cases};
   if (n > kInline) {
     heap_sudogs = std::make_unique<sudog[]>(n);
     heap_orders = std::make_unique<uint16_t[]>(2 * n);
@@ -95,30 +131,29 @@ select_result selectgo(const scase* cases, size_t n, bool block) {
            n == 0 ? introspect::WaitReason::select_no_cases : introspect::WaitReason::select,
            nullptr);
   }
-  std::sort(w.lockorder, w.lockorder + w.n,
-            [&](uint16_t a, uint16_t b) { return std::less<>()(cases[a].c, cases[b].c); });
   perturb_point();
-  lock_all(w);
-
+  // A case that looks ready is tried under its own channel's lock: as a rule that is the end.
   for (uint16_t i = 0; i < w.n; i++) {
     uint16_t at = w.pollorder[i];
     const scase& k = cases[at];
+    if (!looks_ready(k)) continue;
+    k.c->lock.lock();
     G* wake = nullptr;
-    if (k.send) {
-      if (k.c->closed.load(std::memory_order_relaxed)) {
-        unlock_all(w);
-        panic_send_on_closed();
-      }
-      if (!send_if_ready(k.c, k.elem, &wake)) continue;
-      unlock_all(w);
-      if (wake) goready(wake);
-      return {at, false};
-    }
-    recv_status status = recv_if_ready(k.c, k.elem, &wake);
-    if (status == recv_status::not_ready) continue;
+    Tried tried = try_case(k, &wake);
+    k.c->lock.unlock();
+    if (tried != Tried::not_ready) return finish(at, tried, wake);
+  }
+  // That none is ready can be said only under all locks.
+  std::sort(w.lockorder, w.lockorder + w.n,
+            [&](uint16_t a, uint16_t b) { return std::less<>()(cases[a].c, cases[b].c); });
+  lock_all(w);
+  for (uint16_t i = 0; i < w.n; i++) {
+    uint16_t at = w.pollorder[i];
+    G* wake = nullptr;
+    Tried tried = try_case(cases[at], &wake);
+    if (tried == Tried::not_ready) continue;
     unlock_all(w);
-    if (wake) goready(wake);
-    return {at, status == recv_status::closed};
+    return finish(at, tried, wake);
   }
   if (!block) {
     unlock_all(w);
@@ -131,8 +166,7 @@ select_result selectgo(const scase* cases, size_t n, bool block) {
   gp->select_done.store(0, std::memory_order_relaxed);
   for (uint16_t i = 0; i < w.n; i++) {
     uint16_t at = w.lockorder[i];
-    sudog& s = w.sudogs[i];
-    s = {};
+    sudog& s = *new (&w.sudogs[i]) sudog;
     s.g = gp;
     s.elem = cases[at].elem;
     s.c = cases[at].c;

@@ -56,7 +56,7 @@ void Semaphore::acquire_slow(size_t n) {
 }
 
 void Semaphore::grant(rt::gqueue& woken) noexcept {
-  while (auto* w = static_cast<Waiter*>(line_.first)) {
+  while (auto* w = static_cast<Waiter*>(line_.first.load(std::memory_order_relaxed))) {
     if (w->n > size_ - taken_.load(kRelaxed)) break;
     line_.remove(w);
     if (!rt::claim(w)) continue;

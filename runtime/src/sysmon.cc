@@ -25,7 +25,10 @@ namespace weir::rt {
 namespace {
 
 constexpr int64_t kMinDelay = 20'000, kMaxDelay = 10'000'000;  // ns, Go's
-constexpr int64_t kTimeSlice = 10'000'000;                     // ns, Go's forcePreemptNS
+constexpr int64_t kLinger =
+    100'000'000;  // ns that nothing must have run before it sleeps until woken:
+                  // to be woken by each short burst costs more than to look
+constexpr int64_t kTimeSlice = 10'000'000;  // ns, Go's forcePreemptNS
 
 std::atomic<uint32_t> wake_word{0};
 std::atomic<bool> deep_asleep{false};
@@ -141,23 +144,29 @@ void* sysmon(void*) {
   is_sysmon = true;
   pthread_setname_np(pthread_self(), "weir-sysmon");
   int idle = 0;
-  int64_t delay = kMinDelay;
+  int64_t delay = kMinDelay, now = nanotime(), quiet_since = now;
   for (;;) {
     uint32_t word = wake_word.load();
     serve_dump_request();
     calibrate_ticks();
     // While goroutines are in line for blocking calls somebody must see whether it moves.
-    if (nothing_runs() && blocking_line() == 0) {
+    bool quiet = nothing_runs() && blocking_line() == 0;
+    if (!quiet) quiet_since = now;
+    if (now - quiet_since >= kLinger) {
       deep_asleep.store(true);
       sleep_while_nothing_runs(word);
       deep_asleep.store(false);
-      reclaim_stacks(nanotime(), /*idle=*/false);
+      now = quiet_since = nanotime();
+      reclaim_stacks(now, /*idle=*/false);
       idle = 0;
       continue;
     }
-    delay = idle == 0 ? kMinDelay : idle > 50 ? std::min(delay * 2, kMaxDelay) : delay;
+    delay = quiet       ? kMaxDelay
+            : idle == 0 ? kMinDelay
+            : idle > 50 ? std::min(delay * 2, kMaxDelay)
+                        : delay;
     futex_wait(&wake_word, word, delay);
-    int64_t now = nanotime();
+    now = nanotime();
     trace(now);
     idle = watch(now) ? 0 : idle + 1;
   }

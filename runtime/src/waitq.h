@@ -17,12 +17,16 @@ inline bool claim(sudog* s) noexcept {
 inline void waitq::enqueue(sudog* s) noexcept {
   s->next = nullptr;
   s->prev = last;
-  (last ? last->next : first) = s;
+  if (last) {
+    last->next = s;
+  } else {
+    first.store(s, std::memory_order_relaxed);
+  }
   last = s;
 }
 
 inline sudog* waitq::dequeue() noexcept {
-  while (sudog* s = first) {
+  while (sudog* s = first.load(std::memory_order_relaxed)) {
     remove(s);
     if (claim(s)) return s;
   }
@@ -30,13 +34,17 @@ inline sudog* waitq::dequeue() noexcept {
 }
 
 inline void waitq::remove(sudog* s) noexcept {
-  (s->prev ? s->prev->next : first) = s->next;
+  if (s->prev) {
+    s->prev->next = s->next;
+  } else {
+    first.store(s->next, std::memory_order_relaxed);
+  }
   (s->next ? s->next->prev : last) = s->prev;
   s->next = s->prev = nullptr;
 }
 
 inline bool waitq::contains(const sudog* s) const noexcept {
-  return s->prev || s->next || first == s;
+  return s->prev || s->next || first.load(std::memory_order_relaxed) == s;
 }
 
 // gopark's commit for those who queued under a spin_lock.

@@ -134,8 +134,7 @@ TEST(Soak, EndsWhereItBegan) {
         // What is made once is there, and what a busy time leaves behind is gone again.
         play_for(stress_duration() / 5, seed + 1);
         gomaxprocs(4);
-        size_t quiet = 1;
-        EXPECT_TRUE(eventually([&] { return num_goroutine() <= quiet; }));
+        EXPECT_TRUE(settle());
         EXPECT_TRUE(eventually([] { return introspect::sched().ms <= 6; }));
         Usage before = usage(), now{};
         int64_t scenes = play_for(stress_duration(), seed);

@@ -35,7 +35,8 @@ class spin_lock {
 
 // Waiters in order. The functions are the runtime's own (waitq.h).
 struct waitq {
-  sudog* first = nullptr;
+  std::atomic<sudog*> first{
+      nullptr};  // written under the lock; anybody may look whether it is null
   sudog* last = nullptr;
 
   void enqueue(sudog* s) noexcept;
