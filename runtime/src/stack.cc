@@ -137,6 +137,10 @@ void local_push(P* p, G* gp) noexcept {
 G* local_pop(P* p) noexcept {
   G* gp = p->gfree;
   p->gfree = gp->schedlink;
+  if (p->gfree) {  // cold when it has been free for long: fetched for the next goroutine
+    __builtin_prefetch(p->gfree, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(p->gfree) - 64, 1);
+  }
   p->gfreecnt.store(p->gfreecnt.load(kRelaxed) - 1, kRelaxed);
   return gp;
 }
