@@ -44,8 +44,8 @@ class Leaks(unittest.TestCase):
                 self.assertEqual(g.creator[1], driver, g.text)
                 self.assertRegex(g.creator[2], PLACE)
 
-            # pprof: the function that blocks is the first line.
-            lines = zoo.pprof("-top").splitlines()
+            # pprof: the function that blocks is the first line. One that runs is in whatever it has inlined there.
+            lines = zoo.pprof("-top", *(["-noinlines"] if state == "running" else [])).splitlines()
             header = next(i for i, line in enumerate(lines) if line.split()[:2] == ["flat", "flat%"])
             self.assertRegex(lines[header + 1], rf" zoo::{leak}", "\n".join(lines))
             self.assertGreaterEqual(int(lines[header + 1].split()[0]), len(more))
@@ -61,6 +61,27 @@ class Leaks(unittest.TestCase):
 
 for _leak in LEAKS:
     setattr(Leaks, f"test_{_leak}", lambda self, leak=_leak: self.check(leak))
+
+
+class Labels(unittest.TestCase):
+    """The zoo labels each animal; what it starts inherits that."""
+
+    def test_pprof_and_debug2_tell_the_animals_apart(self):
+        with Zoo("--leak=early_return,ncast", "--rate=20") as zoo:
+
+            def tags():
+                text = zoo.pprof("-tags")
+                counts = {name: float(n) for n, name in re.findall(r"([\d.]+) \([ \d.]+%\): (\w+)$", text, re.M)}
+                return counts if counts.get("early_return", 0) > 5 and counts.get("ncast", 0) > 5 else None
+
+            eventually(tags, "pprof -tags counts the goroutines of both animals")
+            top = zoo.pprof("-top", "-tagfocus=animal=early_return")
+            self.assertIn("zoo::early_return", top)
+            self.assertNotIn("zoo::ncast", top)
+
+            leaked = eventually(lambda: zoo.stuck_in("ncast", "chan send"), "ncast leaks")
+            for g in leaked:
+                self.assertIn("labels:{animal: ncast}]:", g.text)
 
 
 class Objects(unittest.TestCase):

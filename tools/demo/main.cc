@@ -151,11 +151,13 @@ int main(int argc, char** argv) {
     Ticker ticker;
     return weir::run([&] {
       for (const zoo::Animal* a : animals) {
-        if (a->live) {
-          weir::go({.name = a->name}, [a] { a->live(); });
-        } else {
-          weir::go({.name = a->name}, [a, rate] { leak_at_rate(*a, rate); });
-        }
+        weir::with_labels({{"animal", a->name}}, [&] {  // and all that it starts
+          if (a->live) {
+            weir::go({.name = a->name}, [a] { a->live(); });
+          } else {
+            weir::go({.name = a->name}, [a, rate] { leak_at_rate(*a, rate); });
+          }
+        });
       }
       auto end = Clock::now() + std::chrono::duration<double>(duration);
       while (!stop && (duration == 0 || Clock::now() < end)) weir::sleep_for(50ms);
