@@ -187,7 +187,7 @@ bool poll_thread(pollDesc* pd, poll_mode mode, int wakefd) noexcept {
   if (wakefd < 0) limit = std::min<int64_t>(limit, 10'000'000);
   timespec t = {static_cast<time_t>(limit / 1'000'000'000),
                 static_cast<long>(limit % 1'000'000'000)};
-  int n = ppoll(fds, 2, limit == INT64_MAX ? nullptr : &t, nullptr);
+  int n = ppoll(fds, wakefd < 0 ? 1 : 2, limit == INT64_MAX ? nullptr : &t, nullptr);
   return n > 0 && fds[0].revents != 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -459,6 +460,25 @@ TEST_P(NetTcp, AnAddressInUseSaysSo) {
     b.close();  // lingers in TIME_WAIT
     l.close();
     EXPECT_EQ(text_of([&] { l = net::listen("tcp", address); }), "") << "at once again";
+  });
+}
+
+TEST_P(NetTcp, AcceptWithoutDescriptorsIsATemporaryError) {
+  run([] {
+    net::Listener l = net::listen("tcp", "127.0.0.1:0");
+    net::Conn a = net::dial("tcp", l.addr().to_string());
+    rlimit limit{}, few{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    few = {3, limit.rlim_max};  // they are in use
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    auto e = error_of([&] { (void)l.accept(); });
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ASSERT_TRUE(e);
+    EXPECT_TRUE(e->temporary());
+    EXPECT_FALSE(e->timeout());
+    EXPECT_EQ(std::string(e->what()),
+              "accept tcp " + l.addr().to_string() + ": accept4: too many open files");
+    EXPECT_EQ(l.accept().remote_addr(), a.local_addr()) << "it stayed in the queue";
   });
 }
 
