@@ -102,7 +102,7 @@ void read_chan(const rt::hchan* c, bool send, Object& o) noexcept {
   o.send = send;
   o.made_pc = c->made_pc;
   o.closed = c->closed.load(kRelaxed);
-  o.cap = rt::chancap(c);
+  o.cap = c->timer ? 0 : c->dataqsiz;  // as chancap, which is instrumented
   o.len = rt::chanlen(c);
   o.timer = c->timer != nullptr;
   o.armed = c->timer && c->timer->home.load(kRelaxed) != nullptr;

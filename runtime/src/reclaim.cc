@@ -16,7 +16,6 @@ Reclaimed reclaimed;
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-constexpr int64_t kBudget = 100'000;     // ns of work per tick, after which nothing is begun
 constexpr size_t kTickBytes = 16 << 20;  // of stacks that a tick asks the kernel about
 constexpr size_t kTrimAtOnce = 1 << 20;  // bytes given back while a goroutine cannot be woken
 constexpr uintptr_t kRedZone = 128;      // below the stack pointer; the ABI's
@@ -111,24 +110,38 @@ struct {
   size_t offset = 0;
 } pass;
 
+bool parked_long(const G* gp) noexcept {
+  return ns_since(gp->since.load(kRelaxed)) >= reclaim_pace.parked.load(kRelaxed);
+}
+
+// Where the pages begin that hold something of gp, which is parked; stack_lo when it stands on
+// another stack than its own.
+__attribute__((no_sanitize("thread"))) uintptr_t live_from(const G* gp) noexcept {
+  if (gp->sp <= gp->stack_lo + kRedZone || gp->sp >= gp->stack_hi) return gp->stack_lo;
+  return (gp->sp - kRedZone) & ~(kPage - 1);
+}
+
+// A look without holding it: is it worth the while? `page` has memory. The goroutine may run
+// meanwhile.
+__attribute__((no_sanitize("thread"))) bool could_trim(const G* gp, uintptr_t page) noexcept {
+  return gp->status.load(std::memory_order_acquire) == Gwaiting && parked_long(gp) &&
+         (page < live_from(gp) || gp->stack_use.load(kRelaxed) & kInherited);
+}
+
 // Gives back some of the pages below the stack pointer of a goroutine that is parked for long.
 // False: there are none (any more).
 bool trim_some(G* gp) noexcept {
-  auto parked_long = [gp] {
-    return ns_since(gp->since.load(kRelaxed)) >= reclaim_pace.parked.load(kRelaxed);
-  };
   uint32_t status = Gwaiting;
-  if (gp->status.load(kRelaxed) != Gwaiting || !parked_long()) return false;
-  if (!gp->status.compare_exchange_strong(status, Gcopystack, std::memory_order_acq_rel))
+  if (!gp->status.compare_exchange_strong(status, Gcopystack, std::memory_order_acq_rel)) {
     return false;
+  }
   bool some = false;
-  // It may have run since it was looked at. One that stands on another stack than its own is let
-  // be.
-  if (parked_long() && gp->sp > gp->stack_lo + kRedZone && gp->sp < gp->stack_hi) {
-    uintptr_t end = (gp->sp - kRedZone) & ~(kPage - 1), lowest = end;
+  if (parked_long(gp)) {  // it may have run since it was looked at
+    const uintptr_t end = live_from(gp);
+    uintptr_t lowest = end;
     for_each_resident(gp->stack_lo, end - gp->stack_lo,
                       [&](uintptr_t page) { return lowest = page, false; });
-    uint32_t use = gp->stack_use.load(kRelaxed);
+    const uint32_t use = gp->stack_use.load(kRelaxed);
     if (lowest == end) {
       gp->stack_use.store(use & ~kInherited, kRelaxed);  // from here on its pages are its own
     } else {
@@ -152,6 +165,12 @@ void trim(G* gp) noexcept {
   }
 }
 
+// How many slots from i on are known to be cold.
+uint32_t cold_run(const Chunk& c, uint32_t i) noexcept {
+  uint64_t bits = c.free[kCold].bits[i / kGroup].load(kRelaxed) >> (i % kGroup);
+  return static_cast<uint32_t>(std::countr_one(bits));
+}
+
 // Looks at the next pages of the pass; false: it is over.
 bool look_on(int64_t deadline) noexcept {
   size_t left = kTickBytes;
@@ -164,6 +183,11 @@ bool look_on(int64_t deadline) noexcept {
       pass.offset = 0;
       continue;
     }
+    auto at = static_cast<uint32_t>(pass.offset / c.stride);
+    if (uint32_t run = cold_run(c, at)) {
+      pass.offset = (at + run) * c.stride;
+      continue;
+    }
     const auto base = reinterpret_cast<uintptr_t>(c.base);
     size_t bytes = std::min(left, used - pass.offset), next = pass.offset + bytes;
     size_t last = SIZE_MAX;  // slot that was dealt with
@@ -171,7 +195,9 @@ bool look_on(int64_t deadline) noexcept {
       size_t offset = page - base, i = offset / c.stride;
       if (i == last || offset % c.stride == c.stride - kPage) return true;  // the top page: in use
       last = i;
-      if (!c.has(kCold, static_cast<uint32_t>(i))) trim(g_in_slot(c, static_cast<uint32_t>(i)));
+      G* gp = g_in_slot(c, static_cast<uint32_t>(i));
+      if (c.has(kCold, static_cast<uint32_t>(i)) || !could_trim(gp, page)) return true;
+      trim(gp);
       if (nanotime() <= deadline) return true;
       next = (i + 1) * c.stride;
       return false;
@@ -207,7 +233,7 @@ int64_t reclaim_stacks(int64_t now, bool idle) noexcept {
   if (now < next_tick) return next_tick;
   next_tick = now + reclaim_pace.tick.load(kRelaxed);
   if (now >= period_end) begin_period(now);
-  const int64_t deadline = now + kBudget;
+  const int64_t deadline = now + reclaim_pace.budget.load(kRelaxed);
   bool more = release_surplus(deadline);
   more |= trim_parked(now, deadline);
   if (more) return next_tick;

@@ -20,7 +20,8 @@ namespace weir::rt {
 
 // When things are done, ns. Changed by tests only.
 struct ReclaimPace {
-  std::atomic<int64_t> tick{10'000'000};        // between two pieces of work, of 100 us at most
+  std::atomic<int64_t> tick{10'000'000};        // between two pieces of work
+  std::atomic<int64_t> budget{100'000};         // for one, after which nothing more is begun
   std::atomic<int64_t> period{5'000'000'000};   // over which the surplus is found
   std::atomic<int64_t> pass{2'500'000'000};     // between the starts of two passes over all stacks
   std::atomic<int64_t> parked{10'000'000'000};  // how long a goroutine has been parked for trimming

@@ -29,7 +29,7 @@ bool stack_use(size_t slot, uint64_t goid, StackUse& use) noexcept {
   });
   const uint32_t known = gp->stack_use.load(kRelaxed);
   use.size = hi - lo;
-  use.inherited = known & rt::kInherited;
+  use.inherited = known & rt::kInherited && pages > 1;  // the top page is its own use, too
   use.high_water = std::max(hi - lowest, size_t{known & ~rt::kInherited});
   use.committed = pages * rt::kPage;
   return alive(slot, goid);  // else what was read is of another one
