@@ -9,6 +9,7 @@
 #include <string>
 
 #include "futex.h"
+#include "sanitize.h"
 #include "tls.h"
 
 namespace weir {
@@ -70,8 +71,8 @@ class Draft {
         at += text.size();
       }
     }
-    // Whoever reads it as an observer sees these writes by this store (introspect::label_count).
-    set->refs.store(1, std::memory_order_release);
+    set->refs.store(1, std::memory_order_relaxed);
+    sanitizer_release(set);
     return set;
   }
 
@@ -149,16 +150,17 @@ void set_goroutine_name(std::string_view name) noexcept {
 
 namespace introspect {
 
-// They run in code that a sanitizer watches, unlike what hands them the set: the load makes the
-// writes of whoever made the set visible.
 size_t label_count(const LabelSet* set) noexcept {
-  static_cast<void>(set->refs.load(std::memory_order_acquire));
+  rt::sanitizer_acquire(set);  // introspect.cc handed it over
   return set->count;
 }
 
 Label label_at(const LabelSet* set, size_t i) noexcept { return (*set)[i]; }
 
-void unref_labels(const LabelSet* set) noexcept { rt::unref_labels(const_cast<LabelSet*>(set)); }
+void unref_labels(const LabelSet* set) noexcept {
+  rt::sanitizer_acquire(set);
+  rt::unref_labels(const_cast<LabelSet*>(set));
+}
 
 }  // namespace introspect
 

@@ -69,4 +69,17 @@ inline void sanitizer_dead([[maybe_unused]] G* gp) noexcept {
 #endif
 }
 
+// What was written before the release is seen after the acquire, though they are handed over by
+// code that is not instrumented.
+inline void sanitizer_release([[maybe_unused]] const void* at) noexcept {
+#if defined(WEIR_TSAN)
+  __tsan_release(const_cast<void*>(at));
+#endif
+}
+inline void sanitizer_acquire([[maybe_unused]] const void* at) noexcept {
+#if defined(WEIR_TSAN)
+  __tsan_acquire(const_cast<void*>(at));
+#endif
+}
+
 }  // namespace weir::rt

@@ -664,15 +664,21 @@ TEST_P(Capture, LabelsAndNamesThatChangeInABlockingCall) {
 TEST_P(Capture, LongRunnersTellForHowLong) {
   run([] {
     std::atomic<bool> stop{false}, spins{false}, ended{false};
+    std::atomic<uint64_t> id{0};
     go([&] {
+      id = goid();
       spotted::spin(stop, spins);
       ended = true;
     });
     ASSERT_TRUE(eventually([&] { return spins.load(); }));
     std::string dump;
-    ASSERT_TRUE(eventually([&] {
-      dump = written(write_debug2, capture());
-      return dump.find(" [running, 1 s]:\nspotted::spin(") != dump.npos;
+    EXPECT_TRUE(eventually([&] {
+      const Snapshot s = capture();
+      dump = written(write_debug2, s);
+      const Found f = find(s, id);
+      return f && f.calls("spotted::spin") && f.member->since_ns >= 1'000'000'000 &&
+             dump.find("goroutine " + std::to_string(id) + " [running, " +
+                       std::to_string(f.member->since_ns / 1'000'000'000) + " s]:\n") != dump.npos;
     })) << dump;
     stop = true;
     ASSERT_TRUE(eventually([&] { return ended.load(); }));
