@@ -5,6 +5,7 @@
 #include <weir/blocking.h>
 #include <weir/chan.h>
 #include <weir/cond.h>
+#include <weir/context.h>
 #include <weir/go.h>
 #include <weir/labels.h>
 #include <weir/mutex.h>
