@@ -14,6 +14,7 @@
 #include <weir/rwmutex.h>
 #include <weir/select.h>
 #include <weir/semaphore.h>
+#include <weir/task_group.h>
 #include <weir/time.h>
 #include <weir/timer.h>
 #include <weir/wait_group.h>
