@@ -197,6 +197,13 @@ recv_status chanrecv(hchan* c, void* slot, bool block) {
   return s.success ? recv_status::value : recv_status::closed;
 }
 
+void close_locked(hchan* c, gqueue& woken) noexcept {
+  c->closed.store(true, std::memory_order_release);
+  // The waiters are not on any run queue yet, so schedlink is free to link them.
+  while (sudog* s = c->recvq.dequeue()) woken.push_back(waiter_of(s, false));
+  while (sudog* s = c->sendq.dequeue()) woken.push_back(waiter_of(s, false));
+}
+
 void closechan(hchan* c) {
   if (c == nullptr) throw panic_error("close of nil channel");
   c->lock.lock();
@@ -204,12 +211,8 @@ void closechan(hchan* c) {
     c->lock.unlock();
     throw panic_error("close of closed channel");
   }
-  c->closed.store(true, std::memory_order_release);
-  // All waiters, woken after unlocking. They are not on any run queue yet, so schedlink is free to
-  // link them.
   gqueue woken;
-  while (sudog* s = c->recvq.dequeue()) woken.push_back(waiter_of(s, false));
-  while (sudog* s = c->sendq.dequeue()) woken.push_back(waiter_of(s, false));
+  close_locked(c, woken);
   c->lock.unlock();
   goready_all(woken);
 }

@@ -6,9 +6,11 @@
 // them.)
 
 #include <weir/cond.h>
+#include <weir/context.h>
 
 #include <mutex>
 
+#include "cancel.h"
 #include "perturb.h"
 #include "proc.h"
 #include "runtime2.h"
@@ -31,7 +33,8 @@ rt::G* notify(rt::sudog* s) noexcept {
 
 }  // namespace
 
-void Cond::wait_on(void* lock, const detail::lock_ops& ops) {
+bool Cond::wait_on(const Context* ctx, void* lock, const detail::lock_ops& ops) {
+  if (ctx && ctx->err()) return false;
   Waiter w;
   w.g = rt::getg();
   {
@@ -46,21 +49,37 @@ void Cond::wait_on(void* lock, const detail::lock_ops& ops) {
     throw;
   }
   rt::perturb_point();
-  spin_.lock();
-  if (w.success) {
-    spin_.unlock();
-  } else {
-    w.parked = true;
-    rt::gopark(rt::unlock_spin, &spin_, rt::WaitReason::cond_wait, this);
-  }
+  bool woken = park(ctx, &w);
   ops.lock(lock);
+  return woken;
 }
+
+bool Cond::park(const Context* ctx, rt::sudog* w) {
+  rt::cancellable_park wait(ctx);
+  // From here on select_done decides; before, the line does.
+  if (!wait.lock()) return !leave(w);
+  spin_.lock();
+  if (w->success) {
+    spin_.unlock();
+    wait.unlock();
+    return true;
+  }
+  static_cast<Waiter*>(w)->parked = true;
+  if (wait.park(w, rt::unlock_spin, &spin_, rt::WaitReason::cond_wait, this)) return true;
+  // It is in the line still, or was passed over.
+  std::scoped_lock hold(spin_);
+  if (line_.contains(w)) line_.remove(w);
+  rt::count(waiters_, ~uint32_t{0});
+  return false;
+}
+
+// Before the park. False: it is in the line no more, since it was signalled.
 
 bool Cond::leave(rt::sudog* w) noexcept {
   std::scoped_lock hold(spin_);
   if (!line_.contains(w)) return false;
   line_.remove(w);
-  rt::count(waiters_, uint32_t(-1));
+  rt::count(waiters_, ~uint32_t{0});
   return true;
 }
 
@@ -78,7 +97,7 @@ void Cond::signal_one() {
   {
     std::scoped_lock hold(spin_);
     if (rt::sudog* s = line_.dequeue()) {
-      rt::count(waiters_, uint32_t(-1));
+      rt::count(waiters_, ~uint32_t{0});
       wake = notify(s);
     }
   }
@@ -93,7 +112,7 @@ void Cond::broadcast_at(const void* pc) {
   {
     std::scoped_lock hold(spin_);
     while (rt::sudog* s = line_.dequeue()) {
-      rt::count(waiters_, uint32_t(-1));
+      rt::count(waiters_, ~uint32_t{0});
       if (rt::G* gp = notify(s)) woken.push_back(gp);
     }
   }

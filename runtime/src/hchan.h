@@ -49,6 +49,9 @@ bool send_if_ready(hchan* c, void* elem, G** wake) noexcept;
 // status not_ready: nothing is there.
 recv_status recv_if_ready(hchan* c, void* slot, G** wake) noexcept;
 
+// Closes an open channel, under its lock; the goroutines to make ready are appended to `woken`.
+void close_locked(hchan* c, gqueue& woken) noexcept;
+
 [[noreturn]] void panic_send_on_closed();
 
 }  // namespace weir::rt

@@ -120,6 +120,7 @@ void copy_text(char (&to)[N], const char (&from)[N]) noexcept {
 // handler.
 void read_wait(const G* gp, Goroutine& g) noexcept {
   g.wait_reason = gp->waitreason;
+  g.context = gp->wait_context;
   const void* at = gp->waitobj;
   if (!at) return;
   switch (gp->waitreason) {
@@ -197,6 +198,7 @@ void read_fixed(const G* gp, Goroutine& g) noexcept {
   g.wait_reason = WaitReason::none;
   g.stack_lo = gp->stack_lo;
   g.stack_hi = gp->stack_hi;
+  g.context = nullptr;
   g.object_count = g.objects_total = 0;
   g.labels = nullptr;
   const char* name = gp->names[gp->shown_name.load(std::memory_order_seq_cst)];

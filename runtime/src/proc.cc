@@ -332,6 +332,7 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
   gp->m.store(nullptr, kRelaxed);
   gp->waitobj = nullptr;
   gp->waitobj_count = 0;
+  gp->wait_context = nullptr;
   gp->param = nullptr;
   gp->eh = {};
   if constexpr (detail::kRecording) {

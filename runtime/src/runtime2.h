@@ -123,6 +123,7 @@ struct alignas(64) G {
 
   // -- rare
   uint32_t lock_depth;                           // calls of lock_os_thread not yet undone
+  const void* wait_context;                      // may end the wait (cancel.h); null: none
   uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
   void* asan_fake_stack;

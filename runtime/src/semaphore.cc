@@ -8,6 +8,7 @@
 
 #include <mutex>
 
+#include "cancel.h"
 #include "perturb.h"
 #include "proc.h"
 #include "runtime2.h"
@@ -39,20 +40,34 @@ bool Semaphore::try_acquire(size_t n) noexcept {
   return !line_.first && take(n);
 }
 
-void Semaphore::acquire_slow(size_t n) {
+bool Semaphore::acquire_slow(const Context* ctx, size_t n) {
   rt::perturb_point();
   if (n > size_) throw panic_error("semaphore: acquire of more than its size");
+  rt::cancellable_park wait(ctx);
+  if (wait.cancelled()) return false;
+  if (try_acquire(n)) return true;
+  if (!wait.lock()) return false;
   spin_.lock();
   if (!line_.first && take(n)) {
     spin_.unlock();
-    return;
+    wait.unlock();
+    return true;
   }
   Waiter w;
   w.g = rt::getg();
   w.n = n;
   line_.enqueue(&w);
   rt::count(waiters_);
-  rt::gopark(rt::unlock_spin, &spin_, rt::WaitReason::semacquire, this);
+  if (wait.park(&w, rt::unlock_spin, &spin_, rt::WaitReason::semacquire, this)) return true;
+  rt::gqueue woken;
+  {
+    std::scoped_lock hold(spin_);
+    if (line_.contains(&w)) line_.remove(&w);
+    rt::count(waiters_, ~uint32_t{0});
+    grant(woken);  // it may have been the one that was in the way
+  }
+  rt::goready_all(woken);
+  return false;
 }
 
 void Semaphore::grant(rt::gqueue& woken) noexcept {
@@ -60,7 +75,7 @@ void Semaphore::grant(rt::gqueue& woken) noexcept {
     if (w->n > size_ - taken_.load(kRelaxed)) break;
     line_.remove(w);
     if (!rt::claim(w)) continue;
-    rt::count(waiters_, uint32_t(-1));
+    rt::count(waiters_, ~uint32_t{0});
     take(w->n);
     woken.push_back(w->g);
   }
@@ -75,7 +90,7 @@ void Semaphore::release_at(size_t n, const void* pc) {
     throw panic_error("semaphore: released more than held");
   }
   taken_.store(taken - n, kRelaxed);
-  rt::count(releases_);
+  rt::record(releases_);
   release_pc_.store(pc, kRelaxed);
   grant(woken);
   spin_.unlock();

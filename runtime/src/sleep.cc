@@ -1,10 +1,12 @@
 // sleep_for, sleep_until.
 
+#include <weir/context.h>
 #include <weir/time.h>
 
 #include <cerrno>
 #include <ctime>
 
+#include "cancel.h"
 #include "clock.h"
 #include "proc.h"
 #include "timer.h"
@@ -50,6 +52,18 @@ void sleep_ns(int64_t ns) {
 
 void sleep_until_ns(int64_t when) {
   if (when > rt::nanotime()) park_until(when);
+}
+
+bool sleep_ns(const Context& ctx, int64_t ns) {
+  if (ctx.err()) return false;
+  if (ns <= 0) return true;
+  rt::cancellable_park wait(&ctx);
+  int64_t when = rt::ns_from_now(ns);
+  if (!wait.may_be_cancelled()) {
+    park_until(when);
+    return true;
+  }
+  return wait.lock() && wait.sleep_until(when);
 }
 
 }  // namespace weir::detail

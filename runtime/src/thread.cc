@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "clock.h"
@@ -51,6 +52,7 @@ G* register_thread() {
   gp->waitreason = WaitReason::none;
   gp->waitobj = nullptr;
   gp->waitobj_count = 0;
+  gp->wait_context = nullptr;
   gp->parent_goid = 0;
   gp->gopc = gp->startpc = nullptr;
   gp->eh = {};
@@ -79,14 +81,27 @@ G* register_thread() {
 
 uint64_t self_goid() noexcept { return getg()->goid.load(std::memory_order_relaxed); }
 
-void thread_park(G* gp, void (*commit)(G*, void*), void* arg) noexcept {
+bool thread_park(G* gp, void (*commit)(G*, void*), void* arg, int64_t until) noexcept {
   gp->thread_ready.store(0, std::memory_order_relaxed);
   gp->since.store(cputicks(), std::memory_order_relaxed);
   gp->status.store(Gwaiting, std::memory_order_release);
   commit(gp, arg);
-  while (gp->thread_ready.load(std::memory_order_acquire) == 0) futex_wait(&gp->thread_ready, 0);
+  bool woken = true;
+  while (gp->thread_ready.load(std::memory_order_acquire) == 0) {
+    int64_t left = until == INT64_MAX ? -1 : std::max<int64_t>(until - nanotime(), 0);
+    uint32_t not_won = 0;
+    if (left != 0) {
+      futex_wait(&gp->thread_ready, 0, left);
+    } else if (gp->select_done.compare_exchange_strong(not_won, 1)) {
+      woken = false;
+      break;
+    } else {
+      until = INT64_MAX;  // somebody is about to wake it
+    }
+  }
   gp->since.store(cputicks(), std::memory_order_relaxed);
   gp->status.store(Grunning, std::memory_order_release);
+  return woken;
 }
 
 void thread_ready(G* gp) noexcept {

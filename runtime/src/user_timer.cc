@@ -36,7 +36,7 @@ bool drain(hchan* c) noexcept {
   std::scoped_lock hold(c->lock);
   if (c->qcount.load(std::memory_order_relaxed) == 0) return false;
   c->qcount.store(0, std::memory_order_relaxed);
-  c->sends.store(c->sends.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  record(c->sends, ~uint64_t{0});
   c->recvx = c->sendx = 0;
   return true;
 }

@@ -2,10 +2,13 @@
 
 #include <weir/wait_group.h>
 
+#include "cancel.h"
 #include "fatal.h"
+#include "perturb.h"
 #include "proc.h"
 #include "runtime2.h"
 #include "tls.h"
+#include "waitq.h"
 
 namespace weir {
 
@@ -32,36 +35,57 @@ void WaitGroup::add_at(int delta, const void* pc) {
   // The counter is zero and somebody waits: the line is taken out as a whole. A waiter that runs
   // may destroy the WaitGroup, so nothing of it is touched once the lock is free.
   rt::gqueue woken;
-  sema_.lock.lock();
+  spin_.lock();
   if (!state_.compare_exchange_strong(now, 0, std::memory_order_acq_rel)) {
-    sema_.lock.unlock();
+    spin_.unlock();
     rt::fatal_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
   }
-  for (rt::sudog* w = sema_.head; w; w = w->next) woken.push_back(w->g);
-  sema_.head = sema_.tail = nullptr;
-  sema_.lock.unlock();
+  while (rt::sudog* w = line_.dequeue()) woken.push_back(w->g);
+  spin_.unlock();
   rt::goready_all(woken);
 }
 
-void WaitGroup::wait_slow() {
-  if (state_.load(std::memory_order_acquire) >> 32 == 0) return;
+bool WaitGroup::wait_slow(const Context* ctx) {
+  rt::perturb_point();
+  rt::cancellable_park wait(ctx);
+  if (wait.cancelled()) return false;
+  if (state_.load(std::memory_order_acquire) >> 32 == 0) return true;
+  if (!wait.lock()) return false;
   // The count of waiters and the line change together, under the lock.
-  sema_.lock.lock();
+  spin_.lock();
   uint64_t state = state_.load(std::memory_order_acquire);
   do {
     if (state >> 32 == 0) {
-      sema_.lock.unlock();
-      return;
+      spin_.unlock();
+      wait.unlock();
+      return true;
     }
   } while (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel,
                                          std::memory_order_acquire));
   rt::sudog w;
   w.g = rt::getg();
-  w.prev = sema_.tail;
-  (sema_.tail ? sema_.tail->next : sema_.head) = &w;
-  sema_.tail = &w;
-  rt::gopark([](rt::G*, void* lock) { static_cast<rt::spin_lock*>(lock)->unlock(); }, &sema_.lock,
-             rt::WaitReason::waitgroup_wait, this);
+  line_.enqueue(&w);
+  if (wait.park(&w, rt::unlock_spin, &spin_, rt::WaitReason::waitgroup_wait, this)) return true;
+  // Cancelled; but if the counter has reached zero since, it is too late for that.
+  spin_.lock();
+  if (!line_.contains(&w)) {
+    spin_.unlock();
+    return true;
+  }
+  state = state_.load(std::memory_order_acquire);
+  do {
+    if (state >> 32 == 0) {
+      // The one who brought it there is about to take the line out. The caller must not go on, and
+      // destroy the WaitGroup, before.
+      w.is_select = false;
+      rt::gopark(rt::unlock_spin, &spin_, rt::WaitReason::waitgroup_wait, this);
+      return true;
+    }
+  } while (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel,
+                                         std::memory_order_acquire));
+  line_.remove(&w);
+  spin_.unlock();
+  return false;
 }
 
 }  // namespace weir

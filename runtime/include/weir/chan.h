@@ -19,6 +19,8 @@
 
 namespace weir {
 
+class Context;
+
 namespace rt {
 struct hchan;
 
@@ -43,6 +45,9 @@ void chanref(hchan* c) noexcept;
 void chanunref(hchan* c) noexcept;
 bool chansend(hchan* c, void* elem, bool block);  // false: not ready (only when !block)
 recv_status chanrecv(hchan* c, void* slot, bool block);
+// Until ctx is done: false, not_ready.
+bool chansend(hchan* c, void* elem, const Context& ctx);
+recv_status chanrecv(hchan* c, void* slot, const Context& ctx);
 void closechan(hchan* c);
 size_t chanlen(const hchan* c) noexcept;
 size_t chancap(const hchan* c) noexcept;
@@ -69,10 +74,11 @@ class chan_ref {
   hchan* c_ = nullptr;
 };
 
-template <class T>
-std::optional<T> receive(hchan* c, bool block) {
+// how: whether to block (bool), or until which Context is done.
+template <class T, class How>
+std::optional<T> receive(hchan* c, const How& how) {
   alignas(T) unsigned char slot[sizeof(T)];
-  if (chanrecv(c, slot, block) != recv_status::value) return std::nullopt;
+  if (chanrecv(c, slot, how) != recv_status::value) return std::nullopt;
   T* value = std::launder(reinterpret_cast<T*>(slot));
   std::optional<T> result(std::move(*value));
   value->~T();
@@ -123,6 +129,14 @@ class send_ops {
     keep_frame();
   }
 
+  // As send, until ctx is done at the latest. False: ctx was done first, or before; v was not sent.
+  // Go: select over ch <- v and ctx.Done().
+  [[nodiscard, gnu::always_inline]] bool send(const Context& ctx, T v) const {
+    bool sent = rt::chansend(target(), std::addressof(v), ctx);
+    keep_frame();
+    return sent;
+  }
+
   // As send, but never blocks: false, and v untouched, where send would block. Go: select with
   // default.
   bool try_send(T& v) const { return rt::chansend(target(), std::addressof(v), false); }
@@ -142,6 +156,12 @@ class recv_ops {
   // The next value, or nullopt once the channel is closed and drained. Blocks until then (wait
   // reason "chan receive"); on a nil channel for ever. Go: v, ok := <-ch.
   [[gnu::always_inline]] std::optional<T> recv() const { return rt::receive<T>(target(), true); }
+
+  // As recv, until ctx is done at the latest: nullopt also where ctx was done first, or before,
+  // which ctx.err() tells. Go: select over <-ch and ctx.Done().
+  [[nodiscard, gnu::always_inline]] std::optional<T> recv(const Context& ctx) const {
+    return rt::receive<T>(target(), ctx);
+  }
 
   // As recv, but never blocks: nullopt also where recv would block. Go: select with default.
   std::optional<T> try_recv() const { return rt::receive<T>(target(), false); }

@@ -14,6 +14,8 @@
 
 namespace weir {
 
+class Context;
+
 namespace detail {
 
 // What Cond does with its caller's lock, type-erased.
@@ -44,13 +46,29 @@ class Cond {
   // signal that comes after the unlocking is not missed. Throws what they throw. Go: Wait.
   template <class L>
   [[gnu::always_inline]] void wait(L& lock) {
-    wait_on(&lock, detail::kLockOps<L>);
+    (void)wait_on(nullptr, &lock, detail::kLockOps<L>);
     detail::keep_frame();
   }
   // Waits until pred(), which is called with the lock held.
   template <class L, std::predicate Pred>
   [[gnu::always_inline]] void wait(L& lock, Pred pred) {
     while (!pred()) wait(lock);
+  }
+  // The same, until ctx is done at the latest. The lock is held again in any case. False: ctx was
+  // done first, or before; no signal was used up.
+  template <class L>
+  [[nodiscard, gnu::always_inline]] bool wait(const Context& ctx, L& lock) {
+    bool woken = wait_on(&ctx, &lock, detail::kLockOps<L>);
+    detail::keep_frame();
+    return woken;
+  }
+  // Returns what pred() says in the end.
+  template <class L, std::predicate Pred>
+  [[nodiscard, gnu::always_inline]] bool wait(const Context& ctx, L& lock, Pred pred) {
+    while (!pred()) {
+      if (!wait(ctx, lock)) return pred();
+    }
+    return true;
   }
 
   // Wakes the one that has waited longest, if any waits. Never blocks. The lock may be held. Go:
@@ -61,7 +79,8 @@ class Cond {
 
  private:
   friend struct rt_access;
-  void wait_on(void* lock, const detail::lock_ops& ops);
+  bool wait_on(const Context* ctx, void* lock, const detail::lock_ops& ops);
+  bool park(const Context* ctx, rt::sudog* w);
   void signal_at(const void* pc);
   void broadcast_at(const void* pc);
   void signal_one();

@@ -94,7 +94,10 @@ struct Goroutine {
   bool thread;             // a plain OS thread that uses weir, not a goroutine
   int64_t since_ns;        // for how long it has been in this state, ns; running: without a switch
   uintptr_t stack_lo, stack_hi;  // the bytes of its stack: [lo, hi)
-  uint32_t object_count;         // entries of `objects` that are filled
+  // Waiting: the context that may end the wait, too (recv(ctx), ...): an introspect::Context's
+  // address; null: none.
+  const void* context;
+  uint32_t object_count;   // entries of `objects` that are filled
   uint32_t objects_total;  // objects it waits for; larger than object_count when they did not fit
   Object objects[kMaxObjects];
   // Null: none. Valid while the goroutine is held, or until the handler returns: take a reference.

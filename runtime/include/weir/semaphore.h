@@ -15,6 +15,8 @@
 
 namespace weir {
 
+class Context;
+
 namespace rt {
 struct gqueue;
 }
@@ -34,8 +36,15 @@ class Semaphore {
   // "semacquire"). Throws panic_error when n is more than the size, since it would block for ever.
   // Go: Acquire.
   [[gnu::always_inline]] void acquire(size_t n = 1) {
-    acquire_slow(n);
+    (void)acquire_slow(nullptr, n);
     detail::keep_frame();
+  }
+  // The same, until ctx is done at the latest. False: ctx was done first, or before; nothing is
+  // taken.
+  [[nodiscard, gnu::always_inline]] bool acquire(const Context& ctx, size_t n = 1) {
+    bool taken = acquire_slow(&ctx, n);
+    detail::keep_frame();
+    return taken;
   }
   // Never blocks; false where acquire would. Go: TryAcquire.
   [[nodiscard]] bool try_acquire(size_t n = 1) noexcept;
@@ -44,7 +53,7 @@ class Semaphore {
 
  private:
   friend struct rt_access;
-  void acquire_slow(size_t n);
+  bool acquire_slow(const Context* ctx, size_t n);
   void release_at(size_t n, const void* pc);
   bool take(size_t n) noexcept;
   void grant(rt::gqueue& woken) noexcept;

@@ -16,6 +16,8 @@
 
 namespace weir {
 
+class Context;
+
 // A counter that can be waited for. Goroutines and plain threads. Must outlive its waiters. add
 // with a positive delta while the counter is zero must happen before wait, as in Go.
 class WaitGroup {
@@ -33,8 +35,15 @@ class WaitGroup {
   [[gnu::always_inline]] void done() { add_at(-1, detail::current_pc()); }
   // Blocks until the counter is zero (wait reason "sync.WaitGroup.Wait"). Go: Wait.
   [[gnu::always_inline]] void wait() {
-    wait_slow();
+    (void)wait_slow(nullptr);
     detail::keep_frame();
+  }
+  // The same, until ctx is done at the latest. False: ctx was done first, or before; goroutines
+  // that still run refer to this WaitGroup.
+  [[nodiscard, gnu::always_inline]] bool wait(const Context& ctx) {
+    bool done = wait_slow(&ctx);
+    detail::keep_frame();
+    return done;
   }
   // add(1), then a goroutine that runs f and calls done however f ends. Go: Go.
   template <class F>
@@ -53,10 +62,11 @@ class WaitGroup {
  private:
   friend struct rt_access;
   void add_at(int delta, const void* pc);
-  void wait_slow();
+  bool wait_slow(const Context* ctx);
 
   std::atomic<uint64_t> state_{0};  // counter in the high half, waiters in the low
-  rt::sema sema_;
+  rt::spin_lock spin_;              // protects the line, and the count of those in it
+  rt::waitq line_;
   std::atomic<uint64_t> adds_{0};              // sum of all positive deltas
   std::atomic<uint64_t> dones_{0};             // sum of all negative ones, as a positive number
   std::atomic<const void*> add_pc_{nullptr};   // the last add

@@ -5,6 +5,7 @@
 #include <weir/blocking.h>
 #include <weir/chan.h>
 #include <weir/cond.h>
+#include <weir/context.h>
 #include <weir/go.h>
 #include <weir/labels.h>
 #include <weir/mutex.h>
@@ -13,6 +14,7 @@
 #include <weir/rwmutex.h>
 #include <weir/select.h>
 #include <weir/semaphore.h>
+#include <weir/task_group.h>
 #include <weir/time.h>
 #include <weir/timer.h>
 #include <weir/wait_group.h>
