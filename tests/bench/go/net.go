@@ -3,7 +3,6 @@
 package main
 
 import (
-	"io"
 	"net"
 	"runtime"
 	"sync"
@@ -14,11 +13,12 @@ import (
 const (
 	connections  = 64
 	messageBytes = 32
+	bufferBytes  = 4096 // as of a program that does not know how long messages are
 )
 
 func serve(conn net.Conn) {
 	defer conn.Close()
-	buffer := make([]byte, messageBytes)
+	buffer := make([]byte, bufferBytes)
 	for {
 		n, err := conn.Read(buffer)
 		if err != nil {
@@ -33,11 +33,14 @@ func request(address string, stop *int32, answered *int64) {
 	conn, err := net.Dial("tcp", address)
 	check(err == nil, "echo: dial")
 	defer conn.Close()
-	message, answer := make([]byte, messageBytes), make([]byte, messageBytes)
+	message, answer := make([]byte, messageBytes), make([]byte, bufferBytes)
 	for atomic.LoadInt32(stop) == 0 {
 		conn.Write(message)
-		_, err := io.ReadFull(conn, answer)
-		check(err == nil, "echo: the connection's end")
+		for got := 0; got < messageBytes; {
+			n, err := conn.Read(answer)
+			check(err == nil, "echo: the connection's end")
+			got += n
+		}
 		atomic.AddInt64(answered, 1)
 	}
 }

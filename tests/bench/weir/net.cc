@@ -18,9 +18,10 @@ using bench::Clock;
 
 constexpr int kConnections = 64;
 using Message = std::array<char, 32>;
+using Buffer = std::array<char, 4096>;  // as of a program that does not know how long messages are
 
 void serve(weir::net::Conn conn) {
-  Message buffer;
+  Buffer buffer;
   while (size_t n = conn.read(buffer.data(), buffer.size())) conn.write(buffer.data(), n);
   conn.close();
 }
@@ -29,11 +30,12 @@ void serve(weir::net::Conn conn) {
 void request(const std::string& address, const std::atomic<bool>& stop,
              std::atomic<int64_t>& answered) {
   weir::net::Conn conn = weir::net::dial("tcp", address);
-  Message message{}, answer;
+  Message message{};
+  Buffer answer;
   while (!stop.load(std::memory_order_relaxed)) {
     conn.write(message.data(), message.size());
-    for (size_t got = 0; got < answer.size();) {
-      size_t n = conn.read(answer.data() + got, answer.size() - got);
+    for (size_t got = 0; got < message.size();) {
+      size_t n = conn.read(answer.data(), answer.size());
       bench::check(n > 0, "echo: the connection's end");
       got += n;
     }
