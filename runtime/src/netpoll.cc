@@ -23,6 +23,10 @@
 //
 // `lock` protects what sets deadlines: the timers, and the writes of deadline and closing. It is
 // held while timers are armed and stopped. Nobody is woken under it.
+//
+// A deadline that is moved to a later time, or taken back, leaves its timer armed for the earlier
+// one: when that comes due it is armed again, if need be. So programs that set a deadline for each
+// message pay for a store.
 
 #include "netpoll.h"
 
@@ -215,7 +219,7 @@ bool wait_thread(pollDesc* pd, poll_mode mode, G* gp) {
 // ---- deadlines ----
 
 // A timer came due, perhaps that of a former deadline, or of a former descriptor: what counts is
-// the deadline that stands there now.
+// the deadline that stands there now. It may have been armed again meanwhile.
 void expire(timer* t, uint64_t, P* self) noexcept {
   auto* due = static_cast<deadline_timer*>(t);
   pollDesc* pd = due->pd;
@@ -224,7 +228,11 @@ void expire(timer* t, uint64_t, P* self) noexcept {
   {
     std::scoped_lock hold(pd->lock);
     int64_t when = pd->deadline[mode].load(kRelaxed);
-    if (when <= 0 || when > nanotime()) return;
+    if (when <= 0) return;
+    if (when > nanotime()) {
+      if (!timer_armed(t)) addtimer_from(self, t, when, 0);
+      return;
+    }
     pd->deadline[mode].store(kPassed);
     who = take_waiter(pd->waiting[mode], false);
   }
@@ -383,10 +391,15 @@ void netpolldeadline(pollDesc* pd, poll_mode mode, int64_t when) noexcept {
   {
     std::scoped_lock hold(pd->lock);
     if (pd->closing.load(kRelaxed)) return;
-    deltimer(&pd->timers[i]);
+    timer* t = &pd->timers[i];
     bool passed = when != 0 && when <= nanotime();
     pd->deadline[i].store(passed ? kPassed : when);
-    if (when != 0 && !passed) addtimer(&pd->timers[i], when, 0);
+    // One that is armed for an earlier time and comes due just now will see this deadline, since
+    // `expire` takes the lock after us.
+    if (when != 0 && !passed && !(timer_armed(t) && t->when <= when)) {
+      deltimer(t);
+      addtimer(t, when, 0);
+    }
     // A thread that waits keeps the time itself.
     if (passed || (pd->waiting[i].load() & kThread)) who = take_waiter(pd->waiting[i], false);
   }

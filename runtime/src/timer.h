@@ -40,6 +40,11 @@ void addtimer_from(P* p, timer* t, int64_t when, int64_t period) noexcept;
 // come due (a `fire` is over then; a `run` may be yet to come). Callable from anywhere.
 bool deltimer(timer* t) noexcept;
 
+// Armed, for t->when; it may come due at any time. For the owner.
+inline bool timer_armed(const timer* t) noexcept {
+  return t->home.load(std::memory_order_acquire) != nullptr;
+}
+
 // Puts gp to sleep until `when` (nanotime): gp is made ready by then. May be called from gopark's
 // commit, so gp is not running. p may be null (plain threads use allp[0]'s heap).
 void addsleeper(P* p, int64_t when, G* gp) noexcept;
