@@ -102,8 +102,8 @@ void read_chan(const rt::hchan* c, bool send, Object& o) noexcept {
   o.send = send;
   o.made_pc = c->made_pc;
   o.closed = c->closed.load(kRelaxed);
-  o.cap = c->timer ? 0 : c->dataqsiz;  // as chancap, which is instrumented
-  o.len = rt::chanlen(c);
+  o.cap = c->timer ? 0 : c->dataqsiz;  // chancap and chanlen are instrumented
+  o.len = c->timer ? 0 : c->qcount.load(kRelaxed);
   o.timer = c->timer != nullptr;
   o.armed = c->timer && c->timer->home.load(kRelaxed) != nullptr;
   o.sends = c->sends.load(kRelaxed);
