@@ -130,7 +130,7 @@ struct CallbackRunner {
 
 void start(context_callback* f, P* p) noexcept {
   CallbackRunner runner(f);
-  newproc_from(p, detail::kFunc<CallbackRunner>, &runner, f->made_pc, f->maker_goid);
+  newproc_from(p, detail::kFunc<CallbackRunner>, &runner, f->by);
 }
 
 // From a goroutine or a plain thread.
@@ -185,7 +185,7 @@ void finish_from(P* self, aftermath& a, cancel_context* root) noexcept {
   if (drop_reference(root)) root->link = std::exchange(dead, root);
   if (!dead) return;
   Burial burial(dead);
-  newproc_from(self, detail::kFunc<Burial>, &burial, dead->made_pc, dead->maker_goid);
+  newproc_from(self, detail::kFunc<Burial>, &burial, origin(dead->made_pc, dead->maker_goid));
 }
 
 // A deadline has passed: cancels straight from the scheduler.
@@ -377,9 +377,7 @@ void cancel_context_for(context* c, std::exception_ptr cause) {
 // ---- callbacks ----
 
 context_callback* new_callback(context* ctx, detail::callback f, const void* pc) {
-  auto* call = new context_callback(std::move(f));
-  call->made_pc = pc;
-  call->maker_goid = self_goid();
+  auto* call = new context_callback(std::move(f), pc);
   cancel_context* c = ctx ? ctx->scope : nullptr;
   if (!c) return call;  // for ever pending
   call->refs.store(2, kRelaxed);

@@ -22,6 +22,7 @@
 #include <exception>
 #include <memory>
 
+#include "origin.h"
 #include "ring.h"
 #include "runtime2.h"
 #include "timer.h"
@@ -61,14 +62,13 @@ struct cancel_waiter : ring {
 
 // A function to be started at the end.
 struct context_callback : ring {
-  explicit context_callback(detail::callback g) noexcept : f(std::move(g)) {}
+  context_callback(detail::callback g, const void* pc) noexcept : f(std::move(g)), by(pc) {}
   enum : uint8_t { kPending, kStarted, kStopped };
   std::atomic<uint8_t> state{kPending};  // who changes it owns the list's reference, and `ctx`
   std::atomic<uint32_t> refs{1};         // handles, and the list or, later, the goroutine
   cancel_context* ctx = nullptr;         // counted, while pending
   detail::callback f;
-  const void* made_pc = nullptr;
-  uint64_t maker_goid = 0;
+  const origin by;
   context_callback* link = nullptr;  // in an aftermath
 };
 

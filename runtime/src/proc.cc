@@ -13,6 +13,7 @@
 #include "fatal.h"
 #include "labels.h"
 #include "m.h"
+#include "origin.h"
 #include "perturb.h"
 #include "runq.h"
 #include "sanitize.h"
@@ -323,7 +324,7 @@ uintptr_t closure_place(const G* gp, const detail::func& fn) noexcept {
 
 // gp, which nobody sees yet, is to run fn, whose closure is in its place.
 void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goid,
-            std::string_view name) noexcept {
+            std::string_view name, label_set* labels) noexcept {
   uintptr_t at = closure_place(gp, fn);
   gp->sp = prepare_stack(at);
   gp->waitreason = WaitReason::none;
@@ -343,6 +344,10 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
   gp->fn = &fn;
   gp->closure = reinterpret_cast<void*>(at);
   write_name(gp->names[gp->shown_name.load(kRelaxed)], name);
+  if (labels) [[unlikely]] {
+    ref_labels(labels);
+    gp->labels.store(labels, kRelaxed);
+  }
 }
 
 // Shows a new goroutine to the world and queues it: next, or at the tail. Inside the scope of p
@@ -401,13 +406,9 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
     gfput(nullptr, gp);
     throw;
   }
-  init_g(gp, fn, gopc, self ? self->goid.load(kRelaxed) : 0, options.name);
+  init_g(gp, fn, gopc, self ? self->goid.load(kRelaxed) : 0, options.name,
+         self ? self->labels.load(kRelaxed) : nullptr);
   gp->is_main = main;
-  label_set* labels = self ? self->labels.load(kRelaxed) : nullptr;
-  if (labels) [[unlikely]] {
-    ref_labels(labels);
-    gp->labels.store(labels, kRelaxed);
-  }
 
   if (on_m) p = enter_with_p(self, &m);
   start_g(p, gp, goid, true);
@@ -415,8 +416,7 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
   return goid;
 }
 
-void newproc_from(P* p, const detail::func& fn, void* closure, const void* gopc,
-                  uint64_t parent_goid) noexcept {
+void newproc_from(P* p, const detail::func& fn, void* closure, const origin& by) noexcept {
   G* gp;
   try {
     gp = gfget(p, sched.default_class);
@@ -425,7 +425,7 @@ void newproc_from(P* p, const detail::func& fn, void* closure, const void* gopc,
   }
   sanitizer_new(gp);
   fn.construct(reinterpret_cast<void*>(closure_place(gp, fn)), closure);
-  init_g(gp, fn, gopc, parent_goid, {});
+  init_g(gp, fn, by.pc, by.goid, {}, by.labels);
   start_g(p, gp, next_goid(p), false);
 }
 

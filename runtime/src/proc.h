@@ -15,6 +15,8 @@
 
 namespace weir::rt {
 
+struct origin;
+
 // Blocks the caller until goready. `commit(gp, arg)` runs when gp may be woken, on another stack,
 // inside a scope: it must not block, allocate or park. Also for plain threads. No scope, no
 // spin_lock may be held but the one that commit releases.
@@ -35,9 +37,8 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
                   bool main);
 
 // The same from inside a scope or on g0, on behalf of P p (null: none), with a closure whose move
-// cannot throw; as a child of parent_goid. Never blocks; out of memory is fatal.
-void newproc_from(P* p, const detail::func& fn, void* closure, const void* gopc,
-                  uint64_t parent_goid) noexcept;
+// cannot throw; for `by`. Never blocks; out of memory is fatal.
+void newproc_from(P* p, const detail::func& fn, void* closure, const origin& by) noexcept;
 
 // Makes all of a queue ready, in order. (They wait, so their schedlink was free to link them.)
 void goready_all(gqueue gs);

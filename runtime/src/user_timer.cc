@@ -9,6 +9,7 @@
 
 #include "chan_timer.h"
 #include "clock.h"
+#include "origin.h"
 #include "proc.h"
 #include "tls.h"
 
@@ -85,11 +86,10 @@ void panic_interval(const char* what) { throw panic_error(what); }
 // ---- with a function ----
 
 struct func_timer : timer {
-  explicit func_timer(detail::callback g) : f(std::move(g)) {}
+  func_timer(detail::callback g, const void* pc) : f(std::move(g)), by(pc) {}
   std::atomic<uint32_t> refs{1};  // handles, the armed timer, and goroutines that call f
   detail::callback f;
-  const void* made_pc = nullptr;
-  uint64_t maker_goid = 0;
+  const origin by;
   Mutex arming;
 };
 
@@ -110,7 +110,7 @@ struct CallOnce {
 void run_func_timer(timer* base, uint64_t, P* self) noexcept {
   auto* t = static_cast<func_timer*>(base);
   CallOnce call(t);
-  newproc_from(self, detail::kFunc<CallOnce>, &call, t->made_pc, t->maker_goid);
+  newproc_from(self, detail::kFunc<CallOnce>, &call, t->by);
 }
 
 void arm(func_timer* t, int64_t ns) noexcept {
@@ -121,10 +121,8 @@ void arm(func_timer* t, int64_t ns) noexcept {
 }  // namespace
 
 func_timer* make_func_timer(int64_t ns, detail::callback f, const void* made_pc) {
-  auto* t = new func_timer(std::move(f));
+  auto* t = new func_timer(std::move(f), made_pc);
   t->run = run_func_timer;
-  t->made_pc = made_pc;
-  t->maker_goid = self_goid();
   arm(t, ns);
   return t;
 }

@@ -12,7 +12,9 @@ void dither(Random& random);
 
 // Channels, select, locks, exceptions, plain threads, sleep (scenes_core.cc).
 void play_core(Random& random);
-// Blocking calls, locked threads, timers, contexts, semaphores, the network (scenes_services.cc).
+// Contexts and the waits that they end, Cond, Semaphore, TaskGroup (scenes_sync.cc).
+void play_sync(Random& random);
+// Blocking calls, locked threads, timers, the network (scenes_services.cc).
 void play_services(Random& random);
 
 }  // namespace weir::testing

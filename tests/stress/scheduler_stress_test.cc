@@ -39,6 +39,8 @@ int64_t play_for(std::chrono::duration<double> time, uint64_t seed) {
       while (!over()) {
         if (random.one_in(4)) {
           play_services(random);
+        } else if (random.one_in(3)) {
+          play_sync(random);
         } else {
           play_core(random);
         }

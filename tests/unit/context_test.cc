@@ -407,16 +407,17 @@ TEST_P(ContextTest, StopIsExact) {
 
 TEST_P(ContextTest, OnPlainThreads) {
   run([] {
-    std::atomic<bool> done{false};
+    std::atomic<bool> timed_out{false}, done{false};
     auto [ctx, cancel] = with_cancel(background());
-    std::thread thread([&done, ctx = ctx] {
+    std::thread thread([&timed_out, &done, ctx = ctx] {
       auto [timed, cancel_timed] = with_timeout(ctx, 1ms);
       timed.done().recv();
       EXPECT_EQ(timed.err(), ContextError::deadline_exceeded);
+      timed_out = true;
       ctx.done().recv();
       done = true;
     });
-    sleep_for(3ms);
+    EXPECT_TRUE(eventually([&] { return timed_out.load(); }));
     cancel();
     EXPECT_TRUE(eventually([&] { return done.load(); }));
     thread.join();

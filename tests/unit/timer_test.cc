@@ -175,16 +175,19 @@ TEST_P(TimerTest, AfterFuncMayBlockAndIsSeen) {
     auto end = make_chan<int>();
     WaitGroup wg;
     wg.add(1);
-    after_func(1us, [&, ids, end] {
-      ids.send(goid());
-      end.recv();
-      wg.done();
+    with_labels({{"k", "v"}}, [&] {
+      after_func(1us, [&, ids, end] {
+        ids.send(goid());
+        end.recv();
+        wg.done();
+      });
     });
     uint64_t id = *ids.recv();
     ASSERT_TRUE(waits(id, WaitReason::chan_receive));
     auto look = look_at(id);
     EXPECT_EQ(look->g.parent_goid, goid()) << "who called after_func";
     EXPECT_NE(look->g.gopc, nullptr);
+    EXPECT_NE(look->g.labels, nullptr) << "has its labels, too";
     end.close();
     wg.wait();
   });
