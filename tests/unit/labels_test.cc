@@ -250,6 +250,17 @@ TEST_P(Labels, OfAHeldGoroutineCanBeReadAfterItIsGone) {
   });
 }
 
+// Runs in a signal handler: must not be instrumented.
+#if defined(__clang__)
+__attribute__((no_sanitize("thread")))
+#else
+__attribute__((no_sanitize_thread))
+#endif
+void keep_labels(const introspect::Goroutine& g, const introspect::Registers&, void* arg) {
+  introspect::ref_labels(g.labels);
+  *static_cast<const LabelSet**>(arg) = g.labels;
+}
+
 TEST_P(Labels, OfARunningGoroutineAreReadInItsSignalHandler) {
   run([] {
     std::atomic<bool> stop{false};
@@ -268,13 +279,7 @@ TEST_P(Labels, OfARunningGoroutineAreReadInItsSignalHandler) {
       auto look = look_at(id);
       if (!look || look->scan != introspect::Scan::running) return false;
       EXPECT_EQ(look->g.labels, nullptr);  // hold tells nothing that changes under its eyes
-      return introspect::interrupt(
-          look->slot, id,
-          [](const introspect::Goroutine& g, const introspect::Registers&, void* arg) {
-            introspect::ref_labels(g.labels);
-            *static_cast<const LabelSet**>(arg) = g.labels;
-          },
-          &kept, 1'000'000'000);
+      return introspect::interrupt(look->slot, id, keep_labels, &kept, 1'000'000'000);
     }));
     stop = true;
     wg.wait();
