@@ -1,4 +1,4 @@
-// Scenes of blocking calls, locked threads and timers (scenes.h).
+// Scenes of blocking calls, locked threads, timers and the network (scenes.h).
 
 #include "scenes.h"
 
@@ -8,7 +8,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include <weir/net.h>
 #include <weir/weir.h>
 
 #include "../unit/test_util.h"
@@ -98,15 +102,78 @@ void scene_timers(Random random) {
   select(on_recv(never), on_recv(tick));
 }
 
+// A server whose clients send, half-close, hang up at once, come late or are cut off by a deadline.
+void scene_network(Random random) {
+  net::Listener listener = net::listen("tcp", "127.0.0.1:0");
+  std::string address = listener.addr().to_string();
+  int clients = random.below(6) + 1;
+  std::atomic<int> echoed{0}, expected{0};
+  WaitGroup wg;
+  wg.go([&] {
+    for (int i = 0; i < clients; i++) {
+      wg.go([conn = listener.accept()]() mutable {
+        char buffer[64];
+        try {
+          conn.set_deadline(std::chrono::steady_clock::now() + std::chrono::seconds(30));
+          while (size_t n = conn.read(buffer, sizeof buffer)) conn.write(buffer, n);
+        } catch (const net::error&) {
+          // The client hung up.
+        }
+        conn.close();
+      });
+    }
+  });
+  for (int i = 0; i < clients; i++) {
+    wg.go([&, random = Random(random.next())]() mutable {
+      net::Conn conn = net::dial("tcp", address);
+      int messages = random.below(8);
+      char message[16] = "a message", answer[16];
+      for (int k = 0; k < messages; k++) {
+        expected++;
+        conn.write(message, sizeof message);
+        dither(random);
+        size_t got = 0;
+        while (got < sizeof answer) {
+          size_t n = conn.read(answer + got, sizeof answer - got);
+          if (n == 0) break;
+          got += n;
+        }
+        if (got == sizeof answer && std::string_view(answer) == message) echoed++;
+      }
+      switch (random.below(3)) {
+        case 0: {  // nothing comes: the deadline ends the wait
+          conn.set_read_deadline(std::chrono::steady_clock::now() +
+                                 microseconds(random.below(300)));
+          EXPECT_THROW(conn.read(answer, sizeof answer), net::error);
+          break;
+        }
+        case 1: {
+          conn.close_write();
+          EXPECT_EQ(conn.read(answer, sizeof answer), 0u);
+          break;
+        }
+        default:
+          break;
+      }
+      conn.close();
+    });
+  }
+  wg.wait();
+  listener.close();
+  EXPECT_EQ(echoed.load(), expected.load());
+}
+
 }  // namespace
 
 void play_services(Random& random) {
   Random own(random.next());
-  switch (random.below(3)) {
+  switch (random.below(4)) {
     case 0:
       return scene_blocking(own);
     case 1:
       return scene_locked(own);
+    case 2:
+      return scene_network(own);
     default:
       return scene_timers(own);
   }

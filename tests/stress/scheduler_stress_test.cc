@@ -13,6 +13,7 @@
 #include <iostream>
 #include <string>
 
+#include <weir/profiler/capture.h>
 #include <weir/weir.h>
 
 #include "../unit/test_util.h"
@@ -52,6 +53,12 @@ int64_t play_for(std::chrono::duration<double> time, uint64_t seed) {
     while (!over()) {
       gomaxprocs(random.below(kMaxProcs) + 1);
       sleep_for(milliseconds(random.below(20)));
+    }
+  });
+  wg.go([&] {  // is looked at
+    while (!over()) {
+      EXPECT_GT(profiler::capture().total, 0u);
+      sleep_for(milliseconds(100));
     }
   });
   wg.go([&] {  // runs too long, again and again, and loses its P
@@ -110,10 +117,21 @@ size_t entries(const char* folder) {
   return static_cast<size_t>(std::distance(at, end));
 }
 
+// Descriptors but for those of files, which the symbolizer opens as it meets them, once each.
+size_t open_fds() {
+  size_t n = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    std::filesystem::path target = std::filesystem::read_symlink(entry.path(), gone);
+    if (!gone && !target.is_absolute()) n++;
+  }
+  return n;
+}
+
 Usage usage() {
   size_t pages = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> pages >> resident;
-  return {num_goroutine(), entries("/proc/self/fd"), entries("/proc/self/task"), resident * 4096};
+  return {num_goroutine(), open_fds(), entries("/proc/self/task"), resident * 4096};
 }
 
 // Polls until nothing is above `before`, but for memory, of which malloc keeps what it likes, and
