@@ -374,7 +374,15 @@ TEST_P(Capture, ThousandsAlikeAreOneGroup) {
     }
     std::vector<uint64_t> all;
     for (int i = 0; i < n; ++i) all.push_back(*ids.recv());
-    for (const uint64_t id : all) ASSERT_TRUE(waits(id, WaitReason::chan_receive));
+    const std::set<uint64_t> expected(all.begin(), all.end());
+    ASSERT_TRUE(weir::testing::eventually([&] {  // one look at all, not one for each
+      size_t waiting = 0;
+      weir::testing::for_each_goroutine([&](const weir::testing::Look& look) {
+        waiting += look.g.state == introspect::State::waiting &&
+                   look.g.wait_reason == WaitReason::chan_receive && expected.contains(look.g.goid);
+      });
+      return waiting == expected.size();
+    }));
     const Snapshot s = capture();
     expect_sound(s);
     std::set<uint64_t> met;
