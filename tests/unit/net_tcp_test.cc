@@ -415,6 +415,50 @@ TEST_P(NetTcp, ADialThatNobodyAnswersTimesOut) {
   });
 }
 
+TEST_P(NetTcp, AContextEndsADial) {
+  run([] {
+    net::Listener l = net::listen("tcp", "127.0.0.1:0");
+    std::string address = l.addr().to_string();
+    {  // One that is not done changes nothing, neither then nor when it is.
+      auto [ctx, cancel] = with_timeout(background(), 1h);
+      net::Conn a = net::dial(ctx, "tcp", address), b = l.accept();
+      cancel();
+      a.write("x");
+      EXPECT_EQ(read_full(b, 1), "x");
+      auto e = error_of([&, c = ctx] { (void)net::dial(c, "tcp", address); });
+      ASSERT_TRUE(e);
+      EXPECT_EQ(e->code(), ContextError::canceled);
+      EXPECT_EQ(e->code(), std::errc::operation_canceled);
+      EXPECT_EQ(std::string(e->what()), "dial tcp " + address + ": operation was canceled");
+      EXPECT_EQ(text_of([&, c = ctx] { (void)net::dial(c, "tcp", "localhost:1"); }),
+                "dial tcp: operation was canceled");
+      EXPECT_EQ(text_of([&, c = ctx] { (void)net::Resolver().lookup_host(c, "localhost"); }),
+                "lookup localhost: operation was canceled");
+    }
+    // A queue that is full lets dials wait.
+    ASSERT_EQ(listen(l.native_handle(), 0), 0);
+    std::vector<net::Conn> queued;
+    while (!error_of([&] { queued.push_back(net::dial_timeout("tcp", address, 50ms)); })) {
+    }
+    auto [ctx, cancel] = with_cancel(background());
+    WaitGroup wg;
+    wg.add(1);
+    uint64_t dialer = go_with_id([&, c = ctx] {
+      EXPECT_EQ(text_of([&] { (void)net::dial(c, "tcp", address); }),
+                "dial tcp " + address + ": operation was canceled");
+      wg.done();
+    });
+    ASSERT_TRUE(waits(dialer, introspect::WaitReason::io_wait));
+    cancel();
+    wg.wait();
+    auto [late, cancel_late] = with_timeout(background(), 30ms);
+    auto e = error_of([&, c = late] { (void)net::dial(c, "tcp", address); });
+    cancel_late();
+    ASSERT_TRUE(e);
+    EXPECT_EQ(e->code(), net::errc::timeout);
+  });
+}
+
 TEST_P(NetTcp, BadAddressesAreToldApart) {
   run([] {
     struct Case {

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include <weir/context.h>
 #include <weir/net.h>
 
 #include "test_util.h"

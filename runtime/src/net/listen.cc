@@ -22,7 +22,7 @@ namespace {
 // Where to listen: of a host name its first IPv4 address, if it has one; with no host everything,
 // over IPv4 and IPv6 at once where both may be used. Go: favoriteAddrFamily.
 Addr local_address(const network_kind& net, std::string_view address) {
-  std::vector<Addr> found = resolve("listen", net, address, kNoDeadline);
+  std::vector<Addr> found = resolve("listen", net, address, {{}, kNoDeadline});
   auto v4 =
       std::find_if(found.begin(), found.end(), [](const Addr& a) { return a.family() == AF_INET; });
   Addr chosen = v4 != found.end() ? *v4 : found.front();

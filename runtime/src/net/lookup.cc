@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -78,25 +79,30 @@ answer ask_in_turn(const question& q) {
   return blocking([&] { return ask_libc(q); });
 }
 
-// The answer, or null past the deadline. A goroutine with room asks, so that the caller needs
-// little stack and can go away.
-std::shared_ptr<const answer> ask(question q, time_point deadline) {
+// The answer, or null when the caller's patience is spent. A goroutine with room asks, so that the
+// caller needs little stack and can go away.
+std::shared_ptr<const answer> ask(question q, const patience& wait) {
   if (rt::getg()->is_thread) return std::make_shared<answer>(ask_libc(q));
   auto answers = make_chan<std::shared_ptr<const answer>>(1);
   go({.name = "net lookup", .stack_size = kLookupStack},
      [answers, q = std::move(q)] { answers.send(std::make_shared<answer>(ask_in_turn(q))); });
-  if (deadline == kNoDeadline) return *answers.recv();
+  recv_chan<time_point> late;
+  if (wait.deadline != kNoDeadline) {
+    time_point now = std::chrono::steady_clock::now();
+    late = after(std::max(wait.deadline, now) - now);
+  }
   std::shared_ptr<const answer> got;
-  select(on_recv(answers, [&](auto a) { got = std::move(*a); }),
-         on_recv(after(deadline - std::chrono::steady_clock::now())));
+  select(on_recv(answers, [&](auto a) { got = std::move(*a); }), on_recv(late),
+         on_recv(wait.ctx.done()));
   return got;
 }
 
 // Throws unless something was found.
 std::shared_ptr<const answer> must_ask(const op_context& context, const std::string& lookup,
-                                       question q, time_point deadline) {
-  auto a = ask(std::move(q), deadline);
-  if (!a) throw make_error(context, errc::timeout, lookup + "i/o timeout");
+                                       question q, const patience& wait) {
+  wait.check(context);
+  auto a = ask(std::move(q), wait);
+  if (!a) throw wait.spent(context, lookup);
   switch (a->gai_error) {
     case 0:
       return a;
@@ -114,7 +120,7 @@ std::shared_ptr<const answer> must_ask(const op_context& context, const std::str
 }
 
 uint16_t parse_port(const op_context& context, const network_kind& net, const std::string& port,
-                    time_point deadline) {
+                    const patience& wait) {
   if (port.empty()) return 0;
   unsigned value = 0;
   auto [end, err] = std::from_chars(port.data(), port.data() + port.size(), value);
@@ -123,7 +129,7 @@ uint16_t parse_port(const op_context& context, const network_kind& net, const st
     throw make_error(context, errc::bad_address, "address " + port + ": invalid port");
   }
   std::string lookup = std::string("lookup ") + net.name + "/" + port + ": ";
-  return must_ask(context, lookup, {"", port, &net}, deadline)->found.front().port();
+  return must_ask(context, lookup, {"", port, &net}, wait)->found.front().port();
 }
 
 bool fits(const network_kind& net, const Addr& a) {
@@ -140,8 +146,24 @@ Addr with_port(const network_kind& net, const Addr& a, uint16_t port) {
 
 }  // namespace
 
+patience::patience(const Context& c, time_point d) : ctx(c), deadline(d) {
+  if (auto t = c.deadline()) deadline = std::min(deadline, *t);
+}
+
+void patience::check(const op_context& context) const {
+  if (ctx.err() || deadline <= std::chrono::steady_clock::now()) throw spent(context);
+}
+
+error patience::spent(const op_context& context, std::string_view prefix) const {
+  if (ctx.err() == ContextError::canceled) {
+    return make_error(context, ContextError::canceled,
+                      std::string(prefix).append("operation was canceled"));
+  }
+  return make_error(context, errc::timeout, std::string(prefix).append("i/o timeout"));
+}
+
 std::vector<Addr> resolve(std::string_view op, const network_kind& net, std::string_view address,
-                          time_point deadline) {
+                          const patience& wait) {
   op_context context{op, net.name};
   auto bad = [&](std::string_view what, std::string_view why) {
     return make_error(context, errc::bad_address,
@@ -155,13 +177,13 @@ std::vector<Addr> resolve(std::string_view op, const network_kind& net, std::str
   const char* why = "";
   auto parts = split_host_port(address, &why);
   if (!parts) throw bad(address, why);
-  uint16_t port = parse_port(context, net, parts->port, deadline);
+  uint16_t port = parse_port(context, net, parts->port, wait);
   if (parts->host.empty()) {
     return {wildcard(net, net.family == family::v6 ? AF_INET6 : AF_INET, port)};
   }
   if (auto a = parse_ip(net, parts->host, port)) return {*a};
   if (is_ip_literal(parts->host)) throw bad(parts->host, "no suitable address found");
-  auto a = must_ask(context, "lookup " + parts->host + ": ", {parts->host, "", &net}, deadline);
+  auto a = must_ask(context, "lookup " + parts->host + ": ", {parts->host, "", &net}, wait);
   std::vector<Addr> found;
   for (const Addr& candidate : a->found) {
     if (fits(net, candidate)) found.push_back(with_port(net, candidate, port));
@@ -170,12 +192,12 @@ std::vector<Addr> resolve(std::string_view op, const network_kind& net, std::str
   return found;
 }
 
-std::vector<std::string> Resolver::lookup(std::string_view host, time_point deadline) {
+std::vector<std::string> Resolver::lookup(const Context& ctx, std::string_view host) {
   if (is_ip_literal(host)) return {std::string(host)};
   op_context context{"lookup", host};
   // An empty name would mean this machine to getaddrinfo.
   if (host.empty()) throw make_error(context, errc::no_such_host);
-  auto a = must_ask(context, "", {std::string(host), "", find_network("tcp")}, deadline);
+  auto a = must_ask(context, "", {std::string(host), "", find_network("tcp")}, {ctx, kNoDeadline});
   std::vector<std::string> hosts;
   for (const Addr& found : a->found) hosts.push_back(found.host());
   return hosts;

@@ -10,10 +10,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include <weir/context.h>
+#include <weir/detail/duration.h>
 #include <weir/detail/pc.h>
 #include <weir/net/addr.h>
 #include <weir/net/error.h>
@@ -158,15 +161,16 @@ class Conn : public detail::socket_handle {
 
 namespace detail {
 
-Conn dial(std::string_view network, std::string_view address, time_point deadline, const void* pc);
+Conn dial(std::string_view network, std::string_view address, const Context& ctx,
+          time_point deadline, const void* pc);
 
 // A time that the clock cannot show never comes.
 template <class Rep, class Period>
 time_point deadline_after(std::chrono::duration<Rep, Period> d) noexcept {
-  using seconds = std::chrono::duration<double>;
+  int64_t ns = weir::detail::to_ns(d);
   time_point now = std::chrono::steady_clock::now();
-  if (seconds(d) >= seconds(kNoDeadline - now)) return kNoDeadline;
-  return now + std::chrono::ceil<std::chrono::nanoseconds>(d);
+  if (ns <= 0) return now;
+  return ns < (kNoDeadline - now).count() ? now + std::chrono::nanoseconds(ns) : kNoDeadline;
 }
 
 }  // namespace detail
@@ -177,7 +181,18 @@ time_point deadline_after(std::chrono::duration<Rep, Period> d) noexcept {
 // first error is thrown when none answers. Blocks until connected. Go: net.Dial.
 [[nodiscard, gnu::always_inline]] inline Conn dial(std::string_view network,
                                                    std::string_view address) {
-  Conn c = detail::dial(network, address, kNoDeadline, weir::detail::current_pc());
+  Conn c = detail::dial(network, address, {}, kNoDeadline, weir::detail::current_pc());
+  weir::detail::keep_frame();
+  return c;
+}
+
+// As dial, until ctx is done: then it throws ContextError::canceled ("operation was canceled") or,
+// where its deadline has passed, errc::timeout. The connection does not depend on ctx afterwards.
+// On a plain thread looking up is not ended, and a cancel only while weir::run is under way. Go:
+// net.Dialer.DialContext.
+[[nodiscard, gnu::always_inline]] inline Conn dial(const Context& ctx, std::string_view network,
+                                                   std::string_view address) {
+  Conn c = detail::dial(network, address, ctx, kNoDeadline, weir::detail::current_pc());
   weir::detail::keep_frame();
   return c;
 }
@@ -189,8 +204,8 @@ template <class Rep, class Period>
 [[nodiscard, gnu::always_inline]] inline Conn dial_timeout(
     std::string_view network, std::string_view address,
     std::chrono::duration<Rep, Period> timeout) {
-  Conn c =
-      detail::dial(network, address, detail::deadline_after(timeout), weir::detail::current_pc());
+  Conn c = detail::dial(network, address, {}, detail::deadline_after(timeout),
+                        weir::detail::current_pc());
   weir::detail::keep_frame();
   return c;
 }

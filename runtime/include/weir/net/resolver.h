@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include <weir/context.h>
 #include <weir/detail/pc.h>
-#include <weir/net/conn.h>
 #include <weir/net/error.h>
 
 namespace weir::net {
@@ -17,17 +17,22 @@ namespace weir::net {
 class Resolver {
  public:
   // The addresses of a host, best first, without duplicates. A literal address is not looked up,
-  // but returned. Throws errc::no_such_host, errc::lookup_failed, or errc::timeout past the
-  // deadline. Go: LookupHost.
-  [[gnu::always_inline]] std::vector<std::string> lookup_host(
-      std::string_view host, time_point deadline = kNoDeadline) const {
-    std::vector<std::string> found = lookup(host, deadline);
+  // but returned. Throws errc::no_such_host, errc::lookup_failed; with a context also as dial does
+  // when it is done. Go: LookupHost.
+  [[gnu::always_inline]] std::vector<std::string> lookup_host(std::string_view host) const {
+    std::vector<std::string> found = lookup({}, host);
+    weir::detail::keep_frame();
+    return found;
+  }
+  [[gnu::always_inline]] std::vector<std::string> lookup_host(const Context& ctx,
+                                                              std::string_view host) const {
+    std::vector<std::string> found = lookup(ctx, host);
     weir::detail::keep_frame();
     return found;
   }
 
  private:
-  static std::vector<std::string> lookup(std::string_view host, time_point deadline);
+  static std::vector<std::string> lookup(const Context& ctx, std::string_view host);
 };
 
 }  // namespace weir::net
