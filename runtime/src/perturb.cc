@@ -9,7 +9,7 @@
 
 namespace weir::rt {
 
-bool perturbing = false;
+std::atomic<bool> perturbing{false};
 
 void perturb_slow() {
   G* gp = getg();
@@ -22,8 +22,8 @@ void perturb_slow() {
 }
 
 void set_perturbation(uint64_t seed) noexcept {
-  perturbing = seed != 0;
-  if (!perturbing) return;
+  perturbing.store(seed != 0, std::memory_order_relaxed);
+  if (seed == 0) return;
   int n = sched.gomaxprocs.load();
   for (int i = 0; i < n; i++) {
     allp[i]->rng = seed + static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u;

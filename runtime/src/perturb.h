@@ -6,11 +6,14 @@
 // makes a failure likely again, not certain.
 #pragma once
 
+#include <atomic>
+
 #include "runtime2.h"
 
 namespace weir::rt {
 
-extern bool perturbing;  // set between runs
+extern std::atomic<bool> perturbing;  // set between runs
+inline bool is_perturbing() noexcept { return perturbing.load(std::memory_order_relaxed); }
 
 // The next number of the P's own generator. Its owner, or under the P's own lock.
 inline uint32_t next_random(P* p) noexcept {
@@ -22,7 +25,7 @@ inline bool perturb_one_in(P* p, uint32_t n) noexcept { return next_random(p) % 
 // Perhaps yields. Where a goroutine may be scheduled anyway; no lock may be held.
 void perturb_slow();
 [[gnu::always_inline]] inline void perturb_point() {
-  if (perturbing) [[unlikely]]
+  if (is_perturbing()) [[unlikely]]
     perturb_slow();
 }
 

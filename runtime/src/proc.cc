@@ -105,7 +105,7 @@ G* next_at_hand(M* m, P* p) noexcept {
   uint64_t n = p->stats.switches.load(kRelaxed) + 1;
   if (n % 64 == 0) runqkicknext(p);
   if (n % 8 == 0 && p->timer0_when.load(kRelaxed) != 0) return nullptr;
-  if (perturbing && perturb_one_in(p, 4)) return nullptr;
+  if (is_perturbing() && perturb_one_in(p, 4)) return nullptr;
   bool inherit;
   G* gp = runqget(p, &inherit);
   if (!gp) return nullptr;

@@ -79,7 +79,7 @@ __attribute__((no_sanitize("thread"))) void prefetch_ahead(P* p, uint32_t h) noe
 }  // namespace
 
 void runqput(P* p, G* gp, bool next) noexcept {
-  if (perturbing && next) next = perturb_one_in(p, 2);
+  if (next && is_perturbing()) next = perturb_one_in(p, 2);
   if (next) {
     // Thieves only clear it, so an empty one stays empty until we fill it.
     if (p->runnext.load(kRelaxed) == nullptr) {

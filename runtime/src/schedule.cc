@@ -138,7 +138,7 @@ G* look_for_work(M* m, P* p, bool* inherit) noexcept {
     std::scoped_lock hold(sched.lock);
     if (G* gp = globrunqget(p, 1)) return gp;
   }
-  if (perturbing && perturb_one_in(p, 4)) runqkicknext(p);
+  if (is_perturbing() && perturb_one_in(p, 4)) runqkicknext(p);
   if (G* gp = runqget(p, inherit)) return gp;
   if (sched.runqsize.load(kRelaxed) != 0) {
     std::scoped_lock hold(sched.lock);
