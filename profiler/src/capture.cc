@@ -64,7 +64,27 @@ void find_dead_owners(SnapshotBuilder& builder, ProbeContext& context, Probe& bu
   }
 }
 
-Snapshot capture_here() {
+// All contexts into the builder. The registry's callback must not throw.
+void add_contexts(SnapshotBuilder& builder) {
+  struct Arg {
+    SnapshotBuilder& builder;
+    std::exception_ptr failure;
+  } arg{builder, nullptr};
+  introspect::for_each_context(
+      [](const introspect::Context& c, void* to) {
+        auto& arg = *static_cast<Arg*>(to);
+        if (arg.failure) return;
+        try {
+          arg.builder.add(c);
+        } catch (...) {
+          arg.failure = std::current_exception();
+        }
+      },
+      &arg);
+  if (arg.failure) std::rethrow_exception(arg.failure);
+}
+
+Snapshot capture_here(const CaptureOptions& options) {
   const auto wall = std::chrono::system_clock::now();
   const auto start = Clock::now();
   const uint64_t start_ticks = ticks();
@@ -87,6 +107,7 @@ Snapshot capture_here() {
     }
   }
   find_dead_owners(builder, context, *buffer);
+  if (options.contexts) add_contexts(builder);
 
   const int64_t duration = ns_between(start, Clock::now());
   const uint64_t duration_ticks = ticks() - start_ticks;
@@ -119,14 +140,14 @@ bool on_the_threads_own_stack() {
 
 }  // namespace
 
-Snapshot capture() {
-  if (on_the_threads_own_stack()) return capture_here();
+Snapshot capture(const CaptureOptions& options) {
+  if (on_the_threads_own_stack()) return capture_here(options);
   // libdw and the demangler need more stack than a goroutine has.
   Snapshot result;
   std::exception_ptr failure;
   std::thread([&] {
     try {
-      result = capture_here();
+      result = capture_here(options);
     } catch (...) {
       failure = std::current_exception();
     }

@@ -46,7 +46,8 @@ void keep_only(Snapshot& s, uint64_t goid) {
 
 void write_dump(int fd, uint64_t first_goid, bool all) {
   try {
-    Snapshot s = capture();
+    // The dying thread may be within the registry of contexts.
+    Snapshot s = capture({.contexts = false});
     s.requester_goid = first_goid;
     if (!all) keep_only(s, first_goid);
     write_debug2(s, [fd](std::string_view piece) { return write_all(fd, piece); });

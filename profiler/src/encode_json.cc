@@ -24,10 +24,13 @@
 //                     [len 0], [sends 0], [recvs 0], [handles 0], [owner_goid 0],
 //                     [owner_alive false], [readers 0], [locked_at null], [rlocked_at null],
 //                     [counter 0], [adds 0], [dones 0], [added_at null], [done_at null],
-//                     [waiters 0], [signals 0], [signalled_at null]}: *_at are indexes into
-//                     locations. Of kind "io" without send, and with {fd, network, local, remote,
-//                     direction}: direction "read" or "write"; network as in net::dial, addresses
-//                     as texts, "" where not known
+//                     [waiters 0], [signals 0], [signalled_at null], [timer false],
+//                     [armed false]}: *_at are indexes into locations. Of kind "io" without send,
+//                     and with {fd, network, local, remote, direction}: direction "read" or
+//                     "write"; network as in net::dial, addresses as texts, "" where not known
+//   contexts          {kind, state, made_at, count, forgotten, waiters, oldest_ns,
+//                     oldest_maker_goid}: those that can be cancelled and still exist, by place and
+//                     state; forgotten: nobody can cancel them any more
 //   groups            {stack, state, wait_reason, object_kind, created_by, thread, labels, count,
 //                     members}: created_by an index into locations or null; labels [[key, value],
 //                     ..]
@@ -159,12 +162,21 @@ void describe(Element& e, const Snapshot& s, const Object& o) {
   e.optional("added_at", o.added_at, kNone).optional("done_at", o.done_at, kNone);
   e.optional("waiters", o.waiters).optional("signals", o.signals);
   e.optional("signalled_at", o.signalled_at, kNone);
+  e.optional("timer", o.timer).optional("armed", o.armed);
   if (is_io) {
     e.key("fd").value(o.fd).key("network").value(text_of(s, o.network));
     e.key("local").value(text_of(s, o.local)).key("remote").value(text_of(s, o.remote));
     e.key("direction").value(std::string_view(o.send ? "write" : "read"));
   }
   e.close('}');
+}
+
+void describe(Element& e, const ContextGroup& c) {
+  e.open('{').key("kind").value(c.kind).key("state").value(c.state);
+  e.key("made_at").index_or_null(c.made_at).key("count").value(c.count);
+  e.key("forgotten").value(c.forgotten).key("waiters").value(c.waiters);
+  e.key("oldest_ns").value(c.oldest_ns);
+  e.key("oldest_maker_goid").value(c.oldest_maker_goid).close('}');
 }
 
 void describe(Element& e, const Member& m) {
@@ -277,6 +289,7 @@ bool write_json(const Snapshot& s, const Sink& sink) {
   writer.write_table("mappings", s.mappings);
   writer.write_table("stacks", s.stacks);
   writer.write_table("objects", s.objects);
+  writer.write_table("contexts", s.contexts);
   writer.write_groups(s.groups);
   writer.write_end();
   return out.finish();

@@ -25,7 +25,7 @@ bool same(const Object& a, const Object& b) {
     return std::tie(o.address, o.kind, o.made_at, o.send, o.closed, o.cap, o.len, o.sends, o.recvs,
                     o.handles, o.owner_goid, o.readers, o.locked_at, o.rlocked_at, o.counter,
                     o.adds, o.dones, o.added_at, o.done_at, o.waiters, o.signals, o.signalled_at,
-                    o.fd, o.network, o.local, o.remote);
+                    o.timer, o.armed, o.fd, o.network, o.local, o.remote);
   };
   return fields(a) == fields(b);
 }
@@ -142,6 +142,8 @@ Object SnapshotBuilder::make_object(const introspect::Goroutine& g, uint32_t i) 
   object.waiters = o.waiters;
   object.signals = o.signals;
   object.signalled_at = intern_return_address(o.signal_pc);
+  object.timer = o.timer;
+  object.armed = o.armed;
   if (o.kind == introspect::ObjectKind::io) {
     object.fd = o.fd;
     object.network = intern_text(g.io_network);
@@ -204,6 +206,29 @@ void SnapshotBuilder::add(size_t slot, const Probe& probe) {
   Chunk& chunk = *chunks_.back();
   chunk.members[chunk.used] = member;
   chunk.groups[chunk.used++] = group;
+}
+
+void SnapshotBuilder::add(const introspect::Context& context) {
+  const std::string_view state = !context.cancelled          ? "active"
+                                 : context.deadline_exceeded ? "deadline exceeded"
+                                                             : "cancelled";
+  const auto index = static_cast<uint32_t>(snapshot_.contexts.size());
+  const auto [found, is_new] =
+      contexts_.try_emplace(ContextKey{context.made_pc, context.kind, state}, index);
+  if (is_new) {
+    ContextGroup& group = snapshot_.contexts.emplace_back();
+    group.kind = introspect::to_string(context.kind);
+    group.state = state;
+    group.made_at = intern_return_address(context.made_pc);
+  }
+  ContextGroup& group = snapshot_.contexts[found->second];
+  group.count++;
+  if (context.forgotten) group.forgotten++;
+  group.waiters += context.waiters;
+  if (group.oldest_maker_goid == 0 || context.age_ns > group.oldest_ns) {
+    group.oldest_ns = context.age_ns;
+    group.oldest_maker_goid = context.maker_goid;
+  }
 }
 
 std::vector<SnapshotBuilder::Missing> SnapshotBuilder::missing_owners() const {
@@ -291,10 +316,22 @@ void SnapshotBuilder::sort_groups() {
   std::sort(snapshot_.groups.begin(), snapshot_.groups.end(), before);
 }
 
+void SnapshotBuilder::sort_contexts() {
+  const auto rank = [this](const ContextGroup& g) {
+    const uint64_t address =
+        g.made_at < snapshot_.locations.size() ? snapshot_.locations[g.made_at].address : 0;
+    return std::tuple(~g.forgotten, ~g.count, address, std::string_view(g.kind),
+                      std::string_view(g.state));
+  };
+  std::sort(snapshot_.contexts.begin(), snapshot_.contexts.end(),
+            [&](const ContextGroup& a, const ContextGroup& b) { return rank(a) < rank(b); });
+}
+
 Snapshot SnapshotBuilder::finish() {
   fill_members();
   fill_stacks();
   sort_groups();
+  sort_contexts();
   fill_frames();
   return std::move(snapshot_);
 }

@@ -12,6 +12,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -30,6 +32,7 @@ class SnapshotBuilder {
   ~SnapshotBuilder();
 
   void add(size_t slot, const Probe& probe);
+  void add(const introspect::Context& context);
   // One that exists but is not shown. Owners of locks are looked for among these, too.
   void add_bystander(uint64_t goid) { bystanders_.push_back(goid); }
 
@@ -62,6 +65,7 @@ class SnapshotBuilder {
   struct GroupKeyHash {
     size_t operator()(const GroupKey& k) const noexcept;
   };
+  using ContextKey = std::tuple<const void*, introspect::ContextKind, std::string_view>;
   struct Chunk;
   struct Waiter {
     uint32_t object;
@@ -80,6 +84,7 @@ class SnapshotBuilder {
   void fill_stacks();
   void fill_frames();
   void sort_groups();
+  void sort_contexts();
 
   Snapshot snapshot_;
   StackTable stacks_;
@@ -98,6 +103,7 @@ class SnapshotBuilder {
   const introspect::LabelSet* last_set_ = nullptr;
   uint32_t last_labels_ = 0;
   std::unordered_map<uint64_t, uint32_t> latest_objects_;  // address -> index of its latest record
+  std::map<ContextKey, uint32_t> contexts_;                // place, kind, state -> index
   std::vector<Waiter> owned_;                              // objects with an owner
   std::vector<uint64_t> bystanders_;
 };

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -21,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include <weir/net.h>
 #include <weir/profiler/encode.h>
 #include <weir/weir.h>
 
@@ -47,6 +49,19 @@ namespace spotted {
   while (!stop.load(std::memory_order_relaxed)) {
   }
 }
+[[gnu::noinline]] void wait_for_cond(weir::Cond& cond, weir::Mutex& m) {
+  std::unique_lock hold(m);
+  cond.wait(hold);
+}
+[[gnu::noinline]] void acquire(weir::Semaphore& s) { s.acquire(2); }
+[[gnu::noinline]] void read_connection(const weir::net::Conn& conn) {
+  char byte = 0;
+  (void)conn.read(&byte, 1);
+}
+[[gnu::noinline]] void wait_for_timer(weir::recv_chan<std::chrono::steady_clock::time_point> c) {
+  c.recv();
+}
+[[gnu::noinline]] weir::Context forget(int) { return weir::with_cancel(weir::Context()).first; }
 [[gnu::noinline]] char read_blocking(int fd) {
   return weir::blocking([fd] {
     char c = 0;
@@ -269,6 +284,129 @@ TEST_P(Capture, TellsWhereAndForWhatGoroutinesWait) {
     rw.unlock();
     group.add(-3);
     ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+TEST_P(Capture, TellsOfConditionsSemaphoresAndConnections) {
+  run([] {
+    Mutex mutex;
+    Cond cond;
+    cond.signal();
+    Semaphore semaphore(3);
+    semaphore.acquire(2);
+    net::Listener listener = net::listen("tcp", "127.0.0.1:0");
+    const std::string address = listener.addr().to_string();
+    net::Conn client = net::dial("tcp", address);
+    net::Conn server = listener.accept();
+
+    const uint64_t waiter = go_with_id([&] { spotted::wait_for_cond(cond, mutex); });
+    const uint64_t acquirer = go_with_id([&] { spotted::acquire(semaphore); });
+    const uint64_t reader = go_with_id([&] { spotted::read_connection(server); });
+    auto timer = after(std::chrono::hours(24));
+    const uint64_t sleeper = go_with_id([timer] { spotted::wait_for_timer(timer); });
+    ASSERT_TRUE(waits(waiter, WaitReason::cond_wait));
+    ASSERT_TRUE(waits(acquirer, WaitReason::semacquire));
+    ASSERT_TRUE(waits(reader, WaitReason::io_wait));
+    ASSERT_TRUE(waits(sleeper, WaitReason::chan_receive));
+
+    const Snapshot s = capture();
+    expect_sound(s);
+    Found f = expect_waiting(s, waiter, "sync.Cond.Wait", "spotted::wait_for_cond", "cond");
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.object().waiters, 1U);
+    EXPECT_EQ(f.object().signals, 1U);
+    ASSERT_NE(f.object().signalled_at, kNone);
+    EXPECT_TRUE(user_frame(s, f.object().signalled_at).file.ends_with("capture_test.cc"));
+
+    f = expect_waiting(s, acquirer, "semacquire", "spotted::acquire", "semaphore");
+    ASSERT_TRUE(f);
+    EXPECT_EQ(f.object().cap, 3U);
+    EXPECT_EQ(f.object().len, 2U);
+    EXPECT_EQ(f.object().waiters, 1U);
+
+    f = expect_waiting(s, reader, "IO wait", "spotted::read_connection", "io");
+    ASSERT_TRUE(f);
+    EXPECT_GT(f.object().fd, 2);
+    EXPECT_FALSE(f.object().send);
+    EXPECT_EQ(s.strings[f.object().network], "tcp");
+    EXPECT_EQ(s.strings[f.object().local], address);
+    const std::string remote = s.strings[f.object().remote];
+    EXPECT_TRUE(remote.starts_with("127.0.0.1:")) << remote;
+    const std::string dump = written(write_debug2, s);
+    EXPECT_NE(dump.find("[IO wait, read tcp " + address + "->" + remote + "]:\n"), dump.npos)
+        << dump;
+    const std::string read = ReaderProcess().read("panicparse -no-color", dump);
+    EXPECT_NE(read.find("1: IO wait ["), read.npos) << read;
+
+    f = expect_waiting(s, sleeper, "chan receive", "spotted::wait_for_timer", "chan");
+    ASSERT_TRUE(f);
+    EXPECT_TRUE(f.object().timer);
+    EXPECT_TRUE(f.object().armed);
+
+    cond.signal();
+    semaphore.release(2);
+    client.close();
+    ASSERT_TRUE(eventually([&] {
+      return !weir::testing::look_at(waiter) && !weir::testing::look_at(acquirer) &&
+             !weir::testing::look_at(reader);
+    }));
+  });
+}
+
+TEST_P(Capture, CountsContextsByPlaceAndState) {
+  run([] {
+    std::vector<Context> kept;
+    for (int i = 0; i < 3; ++i) kept.push_back(spotted::forget(i));
+    std::vector<CancelFunc> cancels;
+    for (int i = 0; i < 4; ++i) {
+      auto [context, cancel] = with_cancel(kept[0]);
+      kept.push_back(context);
+      cancels.push_back(cancel);
+    }
+    cancels[0]();
+    kept.push_back(with_timeout(Context(), std::chrono::hours(1)).first);
+    auto end = make_chan<int>();
+    const uint64_t receiver = go_with_id([ctx = kept[1], end] { (void)end.recv(ctx); });
+    ASSERT_TRUE(eventually([&] {
+      const auto look = weir::testing::look_at(receiver);
+      return look && look->g.state == introspect::State::waiting;
+    }));
+
+    const Snapshot s = capture();
+    const auto find_contexts = [&](const std::string& kind, const std::string& state,
+                                   const std::string& function) {
+      const ContextGroup* found = nullptr;
+      for (const ContextGroup& g : s.contexts) {
+        if (g.kind != kind || g.state != state || g.made_at == kNone) continue;
+        if (!user_frame(s, g.made_at).function.starts_with(function)) continue;
+        EXPECT_EQ(found, nullptr) << kind << " " << state << " is there twice";
+        found = &g;
+      }
+      return found;
+    };
+    const ContextGroup* forgotten = find_contexts("cancel", "active", "spotted::forget");
+    ASSERT_TRUE(forgotten);
+    EXPECT_EQ(forgotten, &s.contexts[0]);  // the worst come first
+    EXPECT_EQ(forgotten->count, 3U);
+    EXPECT_EQ(forgotten->forgotten, 3U);
+    EXPECT_EQ(forgotten->waiters, 1U);
+    EXPECT_GT(forgotten->oldest_ns, 0);
+    EXPECT_EQ(forgotten->oldest_maker_goid, goid());
+    const std::string here = "weir::profiler::Capture_CountsContexts";
+    const ContextGroup* active = find_contexts("cancel", "active", here);
+    ASSERT_TRUE(active);
+    EXPECT_EQ(active->count, 3U);
+    EXPECT_EQ(active->forgotten, 0U);
+    const ContextGroup* cancelled = find_contexts("cancel", "cancelled", here);
+    ASSERT_TRUE(cancelled);
+    EXPECT_EQ(cancelled->count, 1U);
+    const ContextGroup* timed = find_contexts("deadline", "active", here);
+    ASSERT_TRUE(timed);
+    EXPECT_EQ(timed->count, 1U);
+    EXPECT_EQ(timed->forgotten, 0U);  // its time will come
+    EXPECT_TRUE(capture({.contexts = false}).contexts.empty());
+    end.close();
+    ASSERT_TRUE(eventually([&] { return !weir::testing::look_at(receiver); }));
   });
 }
 

@@ -27,7 +27,7 @@ TEST(EncodeJson, EmptySnapshot) {
       parsed(Snapshot{}).dump(),
       R"j({"schema":"weir.snapshot/1","taken_at_ns":0,"duration_ns":0,"longest_hold_ns":0,"total":0,)j"
       R"j("requester_goid":0,"process":"","pid":0,"source":"","strings":[""],"frames":[],)j"
-      R"j("locations":[],"mappings":[],"stacks":[],"objects":[],"groups":[]})j");
+      R"j("locations":[],"mappings":[],"stacks":[],"objects":[],"contexts":[],"groups":[]})j");
 }
 
 TEST(EncodeJson, HoldsEverythingInTheOrderOfTheSchema) {
@@ -46,6 +46,10 @@ TEST(EncodeJson, HoldsEverythingInTheOrderOfTheSchema) {
   s.objects.push_back(object);
   object = {"rwmutex", 0xbeef, 1, true, true, 1, 2, 3, 4, 5, 6, true, 7, 0, 1, -8, 9, 10, 1, 0};
   s.objects.push_back(object);
+  Object timer;
+  timer.kind = "chan";
+  timer.timer = timer.armed = true;
+  s.objects.push_back(timer);
   Object cond;
   cond.kind = "cond";
   cond.waiters = 2;
@@ -67,6 +71,8 @@ TEST(EncodeJson, HoldsEverythingInTheOrderOfTheSchema) {
   io.send = true;
   io.remote = b.text("[::1]:1");
   s.objects.push_back(io);
+  s.contexts.push_back({"cancel", "active", 1, 4, 3, 2, 5, 6});
+  s.contexts.push_back({.kind = "group", .state = "cancelled", .count = 1});
   Group& g = b.group(b.stack({park, leaf}, true), "chan receive", {8, 9});
   g.object_kind = "chan";
   g.created_by = leaf;
@@ -92,10 +98,14 @@ TEST(EncodeJson, HoldsEverythingInTheOrderOfTheSchema) {
       R"j({"kind":"rwmutex","address":"0xbeef","made_at":1,"send":true,"closed":true,"cap":1,"len":2,)j"
       R"j("sends":3,"recvs":4,"handles":5,"owner_goid":6,"owner_alive":true,"readers":7,"locked_at":0,)j"
       R"j("rlocked_at":1,"counter":-8,"adds":9,"dones":10,"added_at":1,"done_at":0},)j"
+      R"j({"kind":"chan","address":"0x0","timer":true,"armed":true},)j"
       R"j({"kind":"cond","address":"0x0","waiters":2,"signals":3,"signalled_at":1},)j"
       R"j({"kind":"semaphore","address":"0x0","cap":8,"len":7,"waiters":1},)j"
       R"j({"kind":"io","address":"0x0","fd":0,"network":"tcp","local":"127.0.0.1:80","remote":"","direction":"read"},)j"
       R"j({"kind":"io","address":"0x0","fd":0,"network":"tcp","local":"127.0.0.1:80","remote":"[::1]:1","direction":"write"}],)j"
+      R"j("contexts":[{"kind":"cancel","state":"active","made_at":1,"count":4,"forgotten":3,"waiters":2,)j"
+      R"j("oldest_ns":5,"oldest_maker_goid":6},{"kind":"group","state":"cancelled","made_at":null,)j"
+      R"j("count":1,"forgotten":0,"waiters":0,"oldest_ns":0,"oldest_maker_goid":0}],)j"
       R"j("groups":[{"stack":0,"state":"waiting","wait_reason":"chan receive","object_kind":"chan",)j"
       R"j("created_by":1,"thread":true,"labels":[["k","v"],["k2",""]],"count":2,"members":[)j"
       R"j({"goid":8,"parent_goid":1,"since_ns":-1},)j"

@@ -67,6 +67,8 @@ struct Object {
   uint64_t waiters = 0;  // cond, semaphore
   uint64_t signals = 0;  // cond: calls of signal and broadcast; semaphore: of release
   uint32_t signalled_at = kNone;
+  bool timer = false;                           // chan: a Timer's, a Ticker's or after()'s
+  bool armed = false;                           // and it will fire
   int fd = -1;                                  // io
   uint32_t network = 0, local = 0, remote = 0;  // io: indexes into Snapshot::strings; 0: not known
 };
@@ -94,6 +96,18 @@ struct Group {
   std::vector<Member> members;  // sorted by goid; empty where the source has counts only
 };
 
+// Contexts that can be cancelled and still exist, alike: made at the same place, in the same state.
+struct ContextGroup {
+  std::string kind;   // "cancel" (with_cancel), "deadline" (with_timeout), "group" (TaskGroup)
+  std::string state;  // "active", "cancelled", "deadline exceeded"
+  uint32_t made_at = kNone;  // index into Snapshot::locations
+  uint64_t count = 0;
+  uint64_t forgotten = 0;  // active ones without a deadline that nobody can cancel any more
+  uint64_t waiters = 0;    // goroutines in waits that these contexts can end
+  int64_t oldest_ns = 0;   // age of the oldest
+  uint64_t oldest_maker_goid = 0;
+};
+
 struct Snapshot {
   int64_t taken_at_ns = 0;      // wall clock, ns since 1970
   int64_t duration_ns = 0;      // of the capture, symbolization not included
@@ -109,7 +123,8 @@ struct Snapshot {
   std::vector<Mapping> mappings;
   std::vector<Stack> stacks;
   std::vector<Object> objects;
-  std::vector<Group> groups;  // most goroutines first, then by stack
+  std::vector<ContextGroup> contexts;  // most forgotten first, then most contexts
+  std::vector<Group> groups;           // most goroutines first, then by stack
 };
 
 }  // namespace weir::profiler
