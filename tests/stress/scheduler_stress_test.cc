@@ -155,7 +155,7 @@ TEST(Soak, EndsWhereItBegan) {
         play_for(stress_duration() / 5, seed + 1);
         gomaxprocs(4);
         EXPECT_TRUE(settle());
-        EXPECT_TRUE(eventually([] { return introspect::sched().ms <= 6; }));
+        EXPECT_TRUE(eventually([] { return introspect::sched().ms <= kMaxProcs + 3; }));
         Usage before = usage(), now{};
         int64_t scenes = play_for(stress_duration(), seed);
         gomaxprocs(4);
