@@ -15,6 +15,7 @@
 #include <weir/panic.h>
 
 #include "futex.h"
+#include "proc.h"
 #include "sysmon.h"
 #include "tls.h"
 
@@ -168,12 +169,20 @@ void begin_death() noexcept {
   for (;;) pause();
 }
 
+void await_death() noexcept {
+  int who = dying_tid.load();
+  if (who == gettid() || (who == 0 && request.load() != kQuit)) return;
+  for (;;) pause();
+}
+
 void dump_and_exit(bool all_goroutines) noexcept {
   Traceback level = traceback_level();
   if (level == Traceback::none) leave();
   bool all = all_goroutines && level != Traceback::single;
   G* gp = tls_getg();
   uint64_t goid = gp ? gp->goid.load() : 0;
+  // Within a blocking call it would be shown from where that began.
+  if (gp && (gp->status.load() & ~Gscan) == Gsyscall) casgstatus(gp, Gsyscall, Grunning);
   if (!have_sysmon() || on_sysmon()) {
     write_dump(goid, all);
     leave();
@@ -236,7 +245,9 @@ void fatal_panic(const char* message) noexcept {
 
 void install_terminate_handler() noexcept {
   static std::atomic<bool> done{false};
-  if (!done.exchange(true)) former_terminate = std::set_terminate(on_terminate);
+  if (done.exchange(true)) return;
+  former_terminate = std::set_terminate(on_terminate);
+  std::atexit(await_death);  // main may return, or somebody call exit, meanwhile
 }
 
 }  // namespace weir::rt

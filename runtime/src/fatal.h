@@ -21,6 +21,9 @@ void raw_print_hex(uint64_t value) noexcept;
 // past begin_death; others wait in it for the end of the process.
 void begin_death() noexcept;
 [[noreturn]] void dump_and_exit(bool all_goroutines = true) noexcept;
+// Where the program would end otherwise: when a death is under way on another thread, its dump and
+// its exit status come first. Then it does not return.
+void await_death() noexcept;
 
 // Async-signal-safe: the dump of all goroutines, then exit status 2, as Go does at SIGQUIT.
 void request_quit_dump() noexcept;

@@ -25,6 +25,7 @@
 #include "signals.h"
 #include "stack.h"
 #include "stats.h"
+#include "syscall.h"
 #include "sysmon.h"
 #include "timer.h"
 #include "tls.h"
@@ -399,6 +400,7 @@ void checkdead() noexcept {
       sched.stopping.load(kRelaxed))
     return;
   if (sched.nmspinning.load() > 0 || sched.runq.len != 0 || next_timer() != 0) return;
+  if (blocking_line() > 0) return;  // sysmon lets one of them through, who may wake others
   // A thread that is not ours may wake somebody at any time: then nothing is certain. Ours are the
   // Ms, sysmon and the one that is in run().
   constexpr int kOfSanitizer =

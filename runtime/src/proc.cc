@@ -88,7 +88,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
   if constexpr (!detail::kRecording) return;
   bool timed = p && p->readies++ % 8 == 0;
   if (timed) gp->timed = true;
-  gp->since.store(timed ? cputicks() : sched.coarse_ticks.load(kRelaxed), kRelaxed);
+  bool exact = timed || !p;  // without a P the coarse clock may stand still
+  gp->since.store(exact ? cputicks() : sched.coarse_ticks.load(kRelaxed), kRelaxed);
 }
 
 // A goroutine that can run at once on p, without any of the duties that g0 has: looking at the
@@ -123,8 +124,12 @@ G* next_at_hand(M* m, P* p) noexcept {
 [[gnu::always_inline]] inline void switch_away(M* m, P* p, G* gp, uint32_t status,
                                                void (*commit)(G*, void*), void* arg, uint64_t ticks,
                                                bool dying = false) noexcept {
-  if (gp->status.load(kRelaxed) != Grunning) [[unlikely]]
+  if (gp->status.load(kRelaxed) != Grunning) [[unlikely]] {
+    // It parks within a blocking call: an ordinary goroutine from here on (exit_blocking sees
+    // that).
     leave_syscall(p, gp);
+    give_turn_back(p);
+  }
   m->prev = gp;
   m->prev_status = status;
   m->commit = commit;

@@ -66,13 +66,17 @@ int cpus_of_process() noexcept {
 }
 
 // A limit: the option, the variable, the default.
-int choose_limit(const char* option, int value, const char* variable, int max, int otherwise) {
-  if (value < 0 || value > max) {
+int choose_limit(const char* option, int value, const char* variable, int min, int max,
+                 int otherwise) {
+  if (value != 0 && (value < min || value > max)) {
     throw std::invalid_argument("weir::run: " + std::string(option) + " " + std::to_string(value) +
-                                " is not from 1 to " + std::to_string(max));
+                                " is not from " + std::to_string(min) + " to " +
+                                std::to_string(max));
   }
   if (value) return value;
-  if (size_t n = env_number(variable, 1, static_cast<size_t>(max))) return static_cast<int>(n);
+  if (size_t n = env_number(variable, static_cast<size_t>(min), static_cast<size_t>(max))) {
+    return static_cast<int>(n);
+  }
   return otherwise;
 }
 
@@ -97,12 +101,12 @@ int run(const func& fn, void* closure, const Options& options) {
   if (self && !self->is_thread) throw std::logic_error("weir::run: called from a goroutine");
   std::unique_lock only(run_lock, std::try_to_lock);
   if (!only) throw std::logic_error("weir::run: another run is under way in this process");
-  int maxprocs = choose_limit("maxprocs", options.maxprocs, "WEIR_MAXPROCS", kMaxProcs,
+  int maxprocs = choose_limit("maxprocs", options.maxprocs, "WEIR_MAXPROCS", 1, kMaxProcs,
                               std::min(cpus_of_process(), kMaxProcs));
   int max_threads =
-      choose_limit("max_threads", options.max_threads, "WEIR_MAX_THREADS", kMaxMs, kMaxMs);
-  int max_blocking =
-      choose_limit("max_blocking", options.max_blocking, "WEIR_MAX_BLOCKING", kMaxMs, kMaxBlocking);
+      choose_limit("max_threads", options.max_threads, "WEIR_MAX_THREADS", 2, kMaxMs, kMaxMs);
+  int max_blocking = choose_limit("max_blocking", options.max_blocking, "WEIR_MAX_BLOCKING", 1,
+                                  kMaxMs, kMaxBlocking);
   uint64_t seed = options.perturb_seed;
   if (seed == 0) seed = env_number("WEIR_PERTURB", 1, SIZE_MAX);
   size_t trace_ms = env_number("WEIR_SCHEDTRACE", 1, INT32_MAX);
@@ -136,6 +140,7 @@ int run(const func& fn, void* closure, const Options& options) {
     start_the_world();
   }
   sched.main_done.sleep();
+  await_death();
   {
     std::scoped_lock hold(world_lock);
     stop_the_world();

@@ -81,6 +81,12 @@ int blocking_now() noexcept {
          static_cast<int>(turns.permits.load(kRelaxed));
 }
 
+void give_turn_back(P* p) noexcept {
+  departures.fetch_add(1, kRelaxed);
+  if (retire_permit()) return;
+  if (G* next = semgive(turns)) ready_from(p, next, false);
+}
+
 void leave_syscall(P* p, G* gp) noexcept {
   if (p) {
     p->insyscall.store(false, kRelaxed);
@@ -96,7 +102,7 @@ namespace detail {
 [[gnu::noinline]] bool enter_blocking() {
   using namespace rt;
   G* gp = getg();
-  if (gp->is_thread || gp->status.load(kRelaxed) == Gsyscall) return false;
+  if (gp->is_thread || gp->status.load(kRelaxed) != Grunning) return false;  // or in one already
   semacquire(turns, false, introspect::WaitReason::semacquire, nullptr);
   save_caller(gp, __builtin_return_address(0), __builtin_dwarf_cfa(), __builtin_frame_address(0));
   M* m = gp->m.load(kRelaxed);
@@ -125,21 +131,19 @@ namespace detail {
 void exit_blocking() noexcept {
   using namespace rt;
   G* gp = tls_getg();
-  departures.fetch_add(1, kRelaxed);
-  if (gp->status.load(kRelaxed) != Grunning) {
-    M* m = gp->m.load(kRelaxed);
-    P* p = enter_runtime(m);
-    leave_syscall(p, gp);
-    uint64_t now = cputicks();
-    bool is_long = ticks_to_ns(now - gp->since.load(kRelaxed)) > kLong;
-    gp->since.store(now, kRelaxed);
-    if (!p) p = regain_p(m, gp);
-    if (p) {  // else the scope is over
-      p->calls_are_long.store(is_long, kRelaxed);
-      leave_runtime(m);
-    }
+  if (gp->status.load(kRelaxed) == Grunning) return;  // it has parked, and left the call by that
+  M* m = gp->m.load(kRelaxed);
+  P* p = enter_runtime(m);
+  leave_syscall(p, gp);
+  give_turn_back(p);
+  uint64_t now = cputicks();
+  bool is_long = ticks_to_ns(now - gp->since.load(kRelaxed)) > kLong;
+  gp->since.store(now, kRelaxed);
+  if (!p) p = regain_p(m, gp);
+  if (p) {  // else the scope is over
+    p->calls_are_long.store(is_long, kRelaxed);
+    leave_runtime(m);
   }
-  if (!retire_permit()) semrelease(turns, false);
 }
 
 }  // namespace detail

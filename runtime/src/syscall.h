@@ -25,8 +25,9 @@ bool grow_blocking(int64_t now) noexcept;
 int blocking_now() noexcept;
 int blocking_line() noexcept;
 
-// The calling goroutine has come out of its blocking call into the scheduler by itself (it parks):
-// it is an ordinary running one from here on. Inside a scope.
+// The calling goroutine is no longer in its blocking call. Inside a scope, with p or without.
 void leave_syscall(P* p, G* gp) noexcept;
+// The call's turn goes to the next in line. Inside a scope; never blocks.
+void give_turn_back(P* p) noexcept;
 
 }  // namespace weir::rt

@@ -164,6 +164,47 @@ TEST_P(Blocking, CallsThatWaitForEachOtherDoNotHangAtTheLimit) {
       {.maxprocs = procs(), .max_blocking = 2});
 }
 
+TEST_P(Blocking, CallsThatWaitForEachOtherByChannelsDoNotHangAtTheLimit) {
+  weir::run(
+      [] {
+        auto ch = make_chan<int>();
+        WaitGroup wg;
+        for (int i = 0; i < 5; i++) wg.go([ch] { blocking([&] { ch.recv(); }); });
+        for (int i = 0; i < 5; i++) wg.go([ch] { blocking([&] { ch.send(1); }); });
+        wg.wait();
+      },
+      {.maxprocs = procs(), .max_blocking = 1});
+}
+
+TEST_P(Blocking, WhoParksInsideGivesItsTurnBack) {
+  weir::run(
+      [] {
+        auto hold = make_chan<int>();
+        WaitGroup wg;
+        for (int i = 0; i < 20; i++) wg.go([hold] { blocking([&] { hold.recv(); }); });
+        EXPECT_TRUE(eventually([] {
+          int parked = 0;
+          for_each_goroutine([&](const Look& look) {
+            parked += look.g.state == introspect::State::waiting &&
+                      look.g.wait_reason == introspect::WaitReason::chan_receive;
+          });
+          return parked == 20;
+        }));
+        EXPECT_EQ(introspect::sched().blocking, 0);
+        EXPECT_EQ(blocking([] { return introspect::sched().blocking; }), 1);
+        hold.close();
+        wg.wait();
+        EXPECT_EQ(introspect::sched().blocking, 0);
+      },
+      {.maxprocs = procs(), .max_blocking = 2});
+}
+
+TEST(BlockingLimits, OneThreadIsTooFew) {
+  EXPECT_THROW(weir::run([] {}, {.max_threads = 1}), std::invalid_argument);
+  EXPECT_THROW(weir::run([] {}, {.max_threads = -1}), std::invalid_argument);
+  EXPECT_THROW(weir::run([] {}, {.max_blocking = 10'001}), std::invalid_argument);
+}
+
 TEST_P(Blocking, CountsCalls) {
   run([] {
     uint64_t before = introspect::sched().syscalls;

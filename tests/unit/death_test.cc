@@ -7,7 +7,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -68,6 +70,31 @@ TEST_F(Death, AllAsleepAmongThemOneLockedToItsThread) {
                 make_chan<int>().recv();
               }),
               ExitedWithCode(2), "^fatal error: all goroutines are asleep - deadlock!");
+}
+
+// Tells when its text is asked for: the death is under way then.
+std::atomic<bool> dying{false};
+struct Telling : std::exception {
+  const char* what() const noexcept override {
+    dying = true;
+    return "late";
+  }
+};
+
+TEST_F(Death, ComesFirstWhenMainReturnsMeanwhile) {
+  EXPECT_EXIT(exit(weir::run([] {
+                go([] { throw Telling(); });
+                while (!dying) gosched();
+              })),
+              ExitedWithCode(2), "^panic: .*Telling: late\n\ngoroutine ");
+}
+
+[[gnu::noinline]] void throws_in_a_call() { throw std::runtime_error("inside"); }
+
+TEST_F(Death, InABlockingCallShowsWhereItIs) {
+  EXPECT_EXIT(weir::run([] { blocking([]() noexcept { throws_in_a_call(); }); }), ExitedWithCode(2),
+              "^panic: std::runtime_error: inside\n\ngoroutine 1 "
+              "\\[running[^]]*\\]:(.*\n)*.*throws_in_a_call");
 }
 
 // --- misuse ---
