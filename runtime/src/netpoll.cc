@@ -43,6 +43,7 @@
 
 #include "clock.h"
 #include "fatal.h"
+#include "perturb.h"
 #include "proc.h"
 #include "timer.h"
 #include "tls.h"
@@ -156,6 +157,7 @@ bool wait_goroutine(pollDesc* pd, poll_mode mode) {
   word& w = pd->waiting[static_cast<int>(mode)];
   if (!enter(w, kWait)) return true;
   if (check(pd, mode) == poll_result::ready) {
+    perturb_point();  // a waker may meet kWait
     gopark(commit_wait, &w, WaitReason::io_wait, &pd->info, mode == poll_mode::write);
   }
   return w.exchange(kNone) == kReady;

@@ -99,6 +99,21 @@ TEST_P(NetTcp, ReadTellsTheEndAfterAShortRead) {
   });
 }
 
+// The end is there, and the poller has said so, before a read empties the socket: no event comes
+// any more.
+TEST_P(NetTcp, ReadTellsTheEndThatCameWithTheData) {
+  run([] {
+    for (int round = 0; round < 10; round++) {
+      Pair p = connected();
+      p.a.write("x");
+      p.a.close();
+      let_poll();
+      p.b.set_read_deadline(std::chrono::steady_clock::now() + 10s);
+      EXPECT_EQ(read_full(p.b, 100), "x");
+    }
+  });
+}
+
 TEST_P(NetTcp, ShortReadsLoseNothing) {
   run([] {
     Pair p = connected();
@@ -127,6 +142,8 @@ TEST_P(NetTcp, UrgentDataDoesNotStallAReader) {
       p.a.write("before");
       ASSERT_EQ(send(p.a.native_handle(), "!", 1, MSG_OOB), 1);
       p.a.write("after");
+      if (round % 8 == 0) let_poll();
+      p.b.set_read_deadline(std::chrono::steady_clock::now() + 10s);
       EXPECT_EQ(read_full(p.b, 11), "beforeafter");
       // Also when the reader has emptied the socket before.
       WaitGroup wg;
