@@ -22,7 +22,7 @@
 // kReady there and wrote nothing: all is sequentially consistent).
 //
 // `lock` protects what sets deadlines: the timers, and the writes of deadline and closing. It is
-// held while timers are armed and stopped. Nobody is woken under it.
+// held while timers are armed and stopped. No waiter is woken under it.
 //
 // A deadline that is moved to a later time, or taken back, leaves its timer armed for the earlier
 // one: when that comes due it is armed again, if need be. So programs that set a deadline for each
