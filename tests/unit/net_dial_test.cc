@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -45,6 +46,19 @@ TEST_P(NetDial, ANameIsLookedUp) {
     auto hosts = net::Resolver().lookup_host("localhost");
     EXPECT_TRUE(std::count(hosts.begin(), hosts.end(), "127.0.0.1") == 1);
     EXPECT_EQ(net::Resolver().lookup_host("::1"), std::vector<std::string>{"::1"});
+  });
+}
+
+TEST_P(NetDial, ManyLookUpsTakeTurns) {
+  run([] {
+    std::atomic<int> right{0};
+    WaitGroup wg;
+    int count = scaled(300);
+    for (int i = 0; i < count; i++) {
+      wg.go([&] { right += net::Resolver().lookup_host("localhost").empty() ? 0 : 1; });
+    }
+    wg.wait();
+    EXPECT_EQ(right, count);
   });
 }
 
