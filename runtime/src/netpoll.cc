@@ -22,7 +22,7 @@
 // kReady there and wrote nothing: all is sequentially consistent).
 //
 // `lock` protects what sets deadlines: the timers, and the writes of deadline and closing. It is
-// held while timers are armed and stopped. Nobody is woken under it.
+// held while timers are armed and stopped. No waiter is woken under it.
 //
 // A deadline that is moved to a later time, or taken back, leaves its timer armed for the earlier
 // one: when that comes due it is armed again, if need be. So programs that set a deadline for each
@@ -43,6 +43,7 @@
 
 #include "clock.h"
 #include "fatal.h"
+#include "perturb.h"
 #include "proc.h"
 #include "timer.h"
 #include "tls.h"
@@ -156,6 +157,7 @@ bool wait_goroutine(pollDesc* pd, poll_mode mode) {
   word& w = pd->waiting[static_cast<int>(mode)];
   if (!enter(w, kWait)) return true;
   if (check(pd, mode) == poll_result::ready) {
+    perturb_point();  // a waker may meet kWait
     gopark(commit_wait, &w, WaitReason::io_wait, &pd->info, mode == poll_mode::write);
   }
   return w.exchange(kNone) == kReady;

@@ -1,8 +1,11 @@
 // UDP and unixgram: datagrams keep their borders and tell where they come from.
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <set>
+#include <vector>
 
 #include "net_test_util.h"
 
@@ -109,6 +112,36 @@ TEST_P(NetDatagram, NobodyThereIsAnErrorOfTheNextRead) {
     auto e = error_of([&] { c.read(buffer, sizeof buffer); });
     ASSERT_TRUE(e);
     EXPECT_EQ(e->code(), std::errc::connection_refused);
+  });
+}
+
+// Goroutines that never have to wait lose their P after their time slice, and get in line for it:
+// they do not all run at once on threads of their own.
+TEST_P(NetDatagram, WhoNeverWaitsStillGivesWay) {
+  run([this] {
+    net::PacketConn sink = net::listen_packet("udp", "127.0.0.1:0");
+    std::atomic<bool> stop{false};
+    std::vector<uint64_t> ids;
+    WaitGroup wg;
+    for (int i = 0; i < 8; i++) {
+      wg.add(1);
+      ids.push_back(go_with_id([&] {
+        net::Conn c = net::dial("udp", sink.local_addr().to_string());
+        while (!stop) c.write("x");
+        wg.done();
+      }));
+    }
+    auto running = [&] {
+      return std::count_if(ids.begin(), ids.end(), [](uint64_t id) {
+        auto look = look_at(id);
+        return look && look->g.state == introspect::State::running;
+      });
+    };
+    sleep_for(300ms);  // several time slices
+    // Not at each moment: on a busy machine some have lost their P and not noticed yet.
+    EXPECT_TRUE(eventually([&] { return running() <= procs(); }));
+    stop = true;
+    wg.wait();
   });
 }
 

@@ -130,6 +130,27 @@ TEST_P(NetDeadline, ExtendedInTime) {
   });
 }
 
+TEST_P(NetDeadline, ExtendedOnesPassToo) {
+  run([] {
+    Pair p = connected();
+    p.a.set_read_deadline(Clock::now() + 5ms);
+    p.a.set_read_deadline(Clock::now() + 10ms);
+    auto last = Clock::now() + 30ms;
+    p.a.set_read_deadline(last);
+    char c;
+    EXPECT_TRUE(error_of([&] { p.a.read(&c, 1); })->timeout());
+    EXPECT_GE(Clock::now(), last);
+    // Taken back, and set again before the first one's time has come.
+    p.a.set_read_deadline(Clock::now() + 20ms);
+    p.a.set_read_deadline(net::kNoDeadline);
+    p.a.set_read_deadline(Clock::now() + 5ms);
+    EXPECT_TRUE(error_of([&] { p.a.read(&c, 1); })->timeout());
+    p.a.set_read_deadline(net::kNoDeadline);
+    p.a.set_read_deadline(Clock::now() + 40ms);
+    EXPECT_TRUE(error_of([&] { p.a.read(&c, 1); })->timeout());
+  });
+}
+
 TEST_P(NetDeadline, TakenBackInTime) {
   run([] {
     Pair p = connected();

@@ -117,6 +117,10 @@ inline void fill(const net::Conn& c) {
   c.set_write_deadline(net::kNoDeadline);
 }
 
+// Lets the poller see what has happened so far: the M that sleeps until the timer sleeps in it. (A
+// test must hold also where it does not.)
+inline void let_poll() { sleep_for(std::chrono::milliseconds(2)); }
+
 // Whether this machine has ::1.
 inline bool have_v6() {
   static const bool have = !error_of([] { (void)net::listen("tcp6", "[::1]:0"); });

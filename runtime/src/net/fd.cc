@@ -4,11 +4,15 @@
 
 #include <unistd.h>
 
+#include <weir/go.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "../perturb.h"
 #include "../sema.h"
+#include "../tls.h"
 #include "syscalls.h"
 
 namespace weir::net {
@@ -31,6 +35,15 @@ constexpr fd_mutex::side side_of(poll_mode mode) {
   return mode == poll_mode::read ? fd_mutex::side::read : fd_mutex::side::write;
 }
 
+// A goroutine whose P was taken away, since it ran for long, gets in line for one before it goes
+// on: else one whose socket is always ready would run beside the others for ever.
+void give_way() {
+  rt::perturb_point();
+  const rt::M* m = rt::getg()->m.load(std::memory_order_relaxed);
+  if (m && !m->p.load(std::memory_order_relaxed)) [[unlikely]]
+    gosched();
+}
+
 }  // namespace
 
 void unique_fd::reset(int fd) noexcept {
@@ -43,6 +56,7 @@ void unique_fd::reset(int fd) noexcept {
 class netFD::operation {
  public:
   operation(netFD& fd, poll_mode mode, std::string_view op) : fd_(fd), locked_(true), mode_(mode) {
+    give_way();
     if (!fd.mutex_.lock(side_of(mode))) fd.fail(op, poll_result::closing);
   }
   operation(netFD& fd, std::string_view op) : fd_(fd), locked_(false), mode_() {

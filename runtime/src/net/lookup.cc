@@ -63,18 +63,13 @@ answer ask_libc(const question& q) {
   return a;
 }
 
-// The places of the lookups under way.
-rt::sema& places() {
-  static rt::sema s;
-  static const bool filled = (s.permits.store(kMaxLookups), true);
-  (void)filled;
-  return s;
-}
+// A permit for each lookup that may begin.
+constinit rt::sema places{.lock{}, .permits{kMaxLookups}};
 
 answer ask_in_turn(const question& q) {
-  rt::semacquire(places(), false, introspect::WaitReason::semacquire, nullptr);
+  rt::semacquire(places, false, introspect::WaitReason::semacquire, nullptr);
   struct Guard {
-    ~Guard() { rt::semrelease(places(), false); }
+    ~Guard() { rt::semrelease(places, false); }
   } guard;
   return blocking([&] { return ask_libc(q); });
 }
