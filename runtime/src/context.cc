@@ -368,7 +368,7 @@ void cancel_handle_unref(context* c) noexcept {
   context_unref(c);
 }
 
-void cancel_context_for(context* c, std::exception_ptr cause) {
+void cancel_context_for(context* c, const std::exception_ptr& cause) {
   aftermath a;
   end_tree(c->scope, static_cast<int>(ContextError::canceled), cause, a);
   finish(a);

@@ -26,9 +26,9 @@ struct alignas(64) Shard {
   ring live;  // child_link; a marker's has no `self`
 };
 
-// Made at the first use, which may be in a global's constructor; never destroyed.
+// Made at the first use, which may be in a global's constructor.
 Shard* shards() noexcept {
-  static auto* all = new Shard[kShards];
+  static Shard all[kShards];
   return all;
 }
 

@@ -21,10 +21,10 @@ void TaskGroup::set_limit(size_t n) {
   if (n > 0) limit_.emplace(n);
 }
 
-void TaskGroup::fail(std::exception_ptr e) {
+void TaskGroup::fail(const std::exception_ptr& e) {
   if (failed_.exchange(true)) return;
   first_ = e;
-  cancel_(std::move(e));
+  cancel_(e);
 }
 
 void TaskGroup::leave() {

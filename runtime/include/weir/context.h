@@ -75,7 +75,7 @@ context* new_detached_context(context* parent);
 
 void cancel_handle_ref(context* c) noexcept;
 void cancel_handle_unref(context* c) noexcept;
-void cancel_context_for(context* c, std::exception_ptr cause);
+void cancel_context_for(context* c, const std::exception_ptr& cause);
 
 context_callback* new_callback(context* c, detail::callback f, const void* pc);
 void callback_ref(context_callback* f) noexcept;
@@ -174,8 +174,8 @@ class cancel_handle {
   }
 
  protected:
-  void cancel(std::exception_ptr cause) const {
-    if (c_) rt::cancel_context_for(c_, std::move(cause));
+  void cancel(const std::exception_ptr& cause) const {
+    if (c_) rt::cancel_context_for(c_, cause);
   }
 
  private:
@@ -197,7 +197,7 @@ class CancelFunc : public detail::cancel_handle {
 class CancelCauseFunc : public detail::cancel_handle {
  public:
   using cancel_handle::cancel_handle;
-  void operator()(std::exception_ptr cause = nullptr) const { cancel(std::move(cause)); }
+  void operator()(const std::exception_ptr& cause = nullptr) const { cancel(cause); }
 };
 
 // The root of all contexts. Go: context.Background.
@@ -273,8 +273,8 @@ class StopFunc {
 };
 
 // Calls f in a goroutine of its own once ctx is done; at once where it is. What is dropped does not
-// stop it: neither the handles of ctx (as long as something can still cancel it) nor the StopFunc.
-// Go: context.AfterFunc.
+// stop it: neither the handles of ctx nor the StopFunc. So f keeps ctx, and where nothing can
+// cancel that any more, both are kept for good, and shown as forgotten. Go: context.AfterFunc.
 template <class F>
 [[gnu::always_inline]] inline StopFunc after_func(const Context& ctx, F f) {
   return StopFunc(

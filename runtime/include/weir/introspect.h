@@ -225,8 +225,9 @@ struct Context {
   ContextKind kind;
   bool cancelled;
   bool deadline_exceeded;  // cancelled by a deadline, its own or an ancestor's
-  // Nobody can cancel it any more but by way of its parent: it is alive, has no deadline of its
-  // own, and no handle to its cancel function is left. Whoever waits for it may wait for ever.
+  // Nobody can cancel it any more but by way of its parent: it is alive, has no deadline, its own
+  // or inherited, and no handle to its cancel function is left. Whoever waits for it may wait for
+  // ever.
   bool forgotten;
   bool has_deadline;        // its own, or an ancestor's earlier one
   int64_t deadline_in_ns;   // until then; negative: it has passed

@@ -115,7 +115,7 @@ class TaskGroup {
       throw;
     }
   }
-  void fail(std::exception_ptr e);
+  void fail(const std::exception_ptr& e);
   void leave();
   void finish();
 
