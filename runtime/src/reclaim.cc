@@ -26,11 +26,13 @@ int64_t last_active = 0;  // when goroutines may have run last
 
 // ---- free stacks ----
 
-int64_t period_end = 0;
+int64_t period_begun = 0;
 uint32_t surplus[kSizeClasses];  // stacks still to be given back in this period
 
+int64_t period_end() noexcept { return period_begun + reclaim_pace.period.load(kRelaxed); }
+
 void begin_period(int64_t now) noexcept {
-  period_end = now + reclaim_pace.period.load(kRelaxed);
+  period_begun = now;
   for (size_t i = 0; i < kSizeClasses; i++) {
     FreeList& list = free_lists[i];
     list.lock.lock();
@@ -128,39 +130,41 @@ __attribute__((no_sanitize("thread"))) bool could_trim(const G* gp, uintptr_t pa
          (page < live_from(gp) || gp->stack_use.load(kRelaxed) & kInherited);
 }
 
-// Gives back some of the pages below the stack pointer of a goroutine that is parked for long.
-// False: there are none (any more).
+// Gives back pages below the stack pointer of a goroutine that is parked for long, as many as may
+// be while it cannot be woken. True: there are more.
 bool trim_some(G* gp) noexcept {
   uint32_t status = Gwaiting;
   if (!gp->status.compare_exchange_strong(status, Gcopystack, std::memory_order_acq_rel)) {
     return false;
   }
-  bool some = false;
-  if (parked_long(gp)) {  // it may have run since it was looked at
-    const uintptr_t end = live_from(gp);
+  bool more = false;
+  const uintptr_t end = live_from(gp);
+  if (end != gp->stack_lo && parked_long(gp)) {  // it may have run since it was looked at
     uintptr_t lowest = end;
-    for_each_resident(gp->stack_lo, end - gp->stack_lo,
-                      [&](uintptr_t page) { return lowest = page, false; });
+    size_t bytes = 0;
+    for_each_resident(gp->stack_lo, end - gp->stack_lo, [&](uintptr_t page) {
+      lowest = std::min(lowest, page);
+      if (page - lowest >= kTrimAtOnce) return more = true, false;
+      return bytes += kPage, true;
+    });
     const uint32_t use = gp->stack_use.load(kRelaxed);
-    if (lowest == end) {
-      gp->stack_use.store(use & ~kInherited, kRelaxed);  // from here on its pages are its own
-    } else {
-      if (!(use & kInherited)) {
-        gp->stack_use.store(std::max(use, static_cast<uint32_t>(gp->stack_hi - lowest)), kRelaxed);
-      }
-      iovec range = {reinterpret_cast<void*>(lowest), std::min(end - lowest, kTrimAtOnce)};
-      size_t bytes = resident_bytes(lowest, range.iov_len);
-      some = release_pages(&range, 1);
-      if (some) reclaimed.trimmed_bytes.fetch_add(bytes, kRelaxed);
+    if (bytes != 0 && !(use & kInherited)) {
+      gp->stack_use.store(std::max(use, static_cast<uint32_t>(gp->stack_hi - lowest)), kRelaxed);
+    }
+    const iovec range = {reinterpret_cast<void*>(lowest), std::min(end - lowest, kTrimAtOnce)};
+    const bool given = bytes == 0 || release_pages(&range, 1);
+    more = more && given;
+    if (given) reclaimed.trimmed_bytes.fetch_add(bytes, kRelaxed);
+    if (given && !more) {
+      gp->stack_use.store(gp->stack_use.load(kRelaxed) & ~kInherited, kRelaxed);  // now its own
+      if (bytes != 0) reclaimed.trims.fetch_add(1, kRelaxed);
     }
   }
   gp->status.store(Gwaiting, std::memory_order_release);
-  return some;
+  return more;
 }
 
 void trim(G* gp) noexcept {
-  if (!trim_some(gp)) return;
-  reclaimed.trims.fetch_add(1, kRelaxed);
   while (trim_some(gp)) {
   }
 }
@@ -232,12 +236,12 @@ int64_t reclaim_stacks(int64_t now, bool idle) noexcept {
   was_idle = idle;
   if (now < next_tick) return next_tick;
   next_tick = now + reclaim_pace.tick.load(kRelaxed);
-  if (now >= period_end) begin_period(now);
+  if (now >= period_end()) begin_period(now);
   const int64_t deadline = now + reclaim_pace.budget.load(kRelaxed);
   bool more = release_surplus(deadline);
   more |= trim_parked(now, deadline);
   if (more) return next_tick;
-  int64_t next = any_warm() ? period_end : 0, pass_at = last_pass();
+  int64_t next = any_warm() ? period_end() : 0, pass_at = last_pass();
   return next == 0 || (pass_at != 0 && pass_at < next) ? pass_at : next;
 }
 

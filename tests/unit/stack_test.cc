@@ -122,11 +122,7 @@ TEST_F(Stack, EachRunMayHaveItsOwnSize) {
           }
           WaitGroup more;
           for (int i = 0; i < 1000; i++) {
-            more.go([size] {
-              auto [lo, hi] = own_stack();
-              EXPECT_LE(hi - lo, size);
-              EXPECT_TRUE(use_bytes(8 * kKiB));
-            });
+            more.go([] { EXPECT_TRUE(use_bytes(8 * kKiB)); });
           }
           more.wait();
         },
