@@ -26,13 +26,12 @@
 #include <weir/profiler/encode.h>
 #include <weir/weir.h>
 
+#include "capture_test_util.h"
 #include "reader_process.h"
-#include "test_util.h"
 
 // Where goroutines are met: functions that are not inlined, with names to look for.
 namespace spotted {
 
-[[gnu::noinline]] void receive(weir::chan<int> c) { c.recv(); }
 [[gnu::noinline]] void send(weir::chan<int> c) { c.send(1); }
 [[gnu::noinline]] void select_two(weir::chan<int> a, weir::chan<int> b) {
   weir::select(weir::on_recv(a), weir::on_send(b, 1));
@@ -44,11 +43,6 @@ namespace spotted {
 [[gnu::noinline]] void receive_nil() { weir::chan<int>().recv(); }
 [[gnu::noinline]] void send_nil() { weir::chan<int>().send(1); }
 [[gnu::noinline]] void no_cases() { weir::select(); }
-[[gnu::noinline]] void spin(const std::atomic<bool>& stop, std::atomic<bool>& spins) {
-  spins = true;
-  while (!stop.load(std::memory_order_relaxed)) {
-  }
-}
 [[gnu::noinline]] void wait_for_cond(weir::Cond& cond, weir::Mutex& m) {
   std::unique_lock hold(m);
   cond.wait(hold);
@@ -62,12 +56,6 @@ namespace spotted {
   c.recv();
 }
 [[gnu::noinline]] weir::Context forget(int) { return weir::with_cancel(weir::Context()).first; }
-[[gnu::noinline]] char read_blocking(int fd) {
-  return weir::blocking([fd] {
-    char c = 0;
-    return read(fd, &c, 1) == 1 ? c : '?';
-  });
-}
 [[gnu::noinline]] void lock_and_forget(weir::Mutex& m) { m.lock(); }
 
 weir::chan<int>* compared_on = nullptr;
@@ -112,101 +100,6 @@ using weir::testing::go_with_id;
 using weir::testing::waits;
 
 WEIR_FOR_ALL_PROCS(Capture);
-
-// One goroutine in a snapshot.
-struct Found {
-  const Snapshot* s = nullptr;
-  const Group* group = nullptr;
-  const Member* member = nullptr;
-  explicit operator bool() const { return member != nullptr; }
-
-  const Stack& stack() const { return s->stacks[group->stack]; }
-  std::vector<std::string> functions() const {
-    std::vector<std::string> names;
-    for (const uint32_t l : stack().locations) {
-      for (const uint32_t f : s->locations[l].frames) names.push_back(s->frames[f].function);
-    }
-    return names;
-  }
-  bool calls(std::string_view function) const {
-    const std::vector<std::string> names = functions();
-    return std::find(names.begin(), names.end(), function) != names.end();
-  }
-  const Object& object() const { return s->objects.at(member->first_object); }
-};
-
-Found find(const Snapshot& s, uint64_t goid) {
-  Found found;
-  for (const Group& g : s.groups) {
-    for (const Member& m : g.members) {
-      if (m.goid != goid) continue;
-      EXPECT_EQ(found.member, nullptr) << "goroutine " << goid << " is there twice";
-      found = {&s, &g, &m};
-    }
-  }
-  return found;
-}
-
-const Frame& innermost(const Snapshot& s, uint32_t location) {
-  return s.frames.at(s.locations.at(location).frames.at(0));
-}
-// The frame that the place belongs to in the user's eyes: the first that is not the runtime's.
-const Frame& user_frame(const Snapshot& s, uint32_t location) {
-  for (const uint32_t f : s.locations.at(location).frames) {
-    if (!s.frames[f].runtime) return s.frames[f];
-  }
-  return innermost(s, location);
-}
-
-// What holds of every snapshot.
-void expect_sound(const Snapshot& s) {
-  std::set<uint64_t> goids;
-  uint64_t total = 0;
-  for (size_t i = 0; i < s.groups.size(); ++i) {
-    const Group& g = s.groups[i];
-    EXPECT_EQ(g.count, g.members.size());
-    EXPECT_GT(g.count, 0U);
-    if (i > 0) {
-      EXPECT_GE(s.groups[i - 1].count, g.count);
-    }
-    if (!g.thread) total += g.count;
-    ASSERT_LT(g.stack, s.stacks.size());
-    EXPECT_EQ(g.wait_reason.empty(), g.state != State::waiting);
-    for (const Member& m : g.members) {
-      EXPECT_TRUE(goids.insert(m.goid).second) << "goroutine " << m.goid << " is there twice";
-      EXPECT_LT(m.name, s.strings.size());
-      EXPECT_LE(size_t{m.first_object} + m.object_count, s.objects.size());
-      EXPECT_GE(m.objects_total, m.object_count);
-    }
-    EXPECT_TRUE(std::is_sorted(g.members.begin(), g.members.end(),
-                               [](const Member& a, const Member& b) { return a.goid < b.goid; }));
-  }
-  EXPECT_EQ(s.total, total);
-  for (const Stack& stack : s.stacks) {
-    for (const uint32_t l : stack.locations) ASSERT_LT(l, s.locations.size());
-  }
-  for (const Location& l : s.locations) {
-    EXPECT_FALSE(l.frames.empty());
-    EXPECT_LE(l.mapping, s.mappings.size());
-    for (const uint32_t f : l.frames) ASSERT_LT(f, s.frames.size());
-  }
-  for (const Frame& f : s.frames) EXPECT_FALSE(f.function.empty());
-}
-
-// Takes a snapshot and finds one goroutine that waits.
-Found expect_waiting(const Snapshot& s, uint64_t goid, std::string_view reason,
-                     std::string_view function, std::string_view object) {
-  const Found f = find(s, goid);
-  EXPECT_TRUE(f) << reason;
-  if (!f) return f;
-  EXPECT_EQ(f.group->state, State::waiting);
-  EXPECT_EQ(f.group->wait_reason, reason);
-  EXPECT_EQ(f.group->object_kind, object);
-  EXPECT_TRUE(f.calls(function)) << reason << ": " << ::testing::PrintToString(f.functions());
-  EXPECT_FALSE(f.stack().truncated) << reason;
-  EXPECT_GE(f.member->since_ns, 0);
-  return f;
-}
 
 TEST_P(Capture, TellsWhereAndForWhatGoroutinesWait) {
   run([] {
@@ -633,205 +526,7 @@ TEST_P(Capture, NamesAndCreators) {
   });
 }
 
-// --- labels ---
-
-using Labels = std::vector<std::pair<std::string, std::string>>;
-
-TEST_P(Capture, GroupsByLabels) {
-  run([] {
-    auto c = make_chan<int>();
-    std::map<Labels, std::set<uint64_t>> expected;
-    for (int i = 0; i < 12; ++i) {
-      // Of equal labels, but of a set of its own each.
-      const std::string pool = i % 2 ? "odd" : "even";
-      const uint64_t id = with_labels({{"pool", pool}, {"a", "\n\"x, y]"}},
-                                      [&] { return go_with_id([c] { spotted::receive(c); }); });
-      expected[{{"a", "\n\"x, y]"}, {"pool", pool}}].insert(id);
-    }
-    for (int i = 0; i < 3; ++i) {
-      expected[{}].insert(go_with_id([c] { spotted::receive(c); }));
-    }
-    for (const auto& [labels, ids] : expected) {
-      for (const uint64_t id : ids) ASSERT_TRUE(waits(id, WaitReason::chan_receive));
-    }
-    const Snapshot s = with_labels({{"who", "asks"}}, [] { return capture(); });
-    expect_sound(s);
-    std::map<Labels, std::set<uint64_t>> met;
-    size_t groups = 0;
-    for (const Group& g : s.groups) {
-      if (!Found{&s, &g, &g.members[0]}.calls("spotted::receive")) continue;
-      groups++;
-      for (const Member& m : g.members) met[g.labels].insert(m.goid);
-    }
-    EXPECT_EQ(met, expected);
-    EXPECT_EQ(groups, 3U);
-    EXPECT_EQ(find(s, goid()).group->labels, (Labels{{"who", "asks"}}));  // it runs
-
-    const std::string debug1 = written(write_debug1, s);
-    EXPECT_NE(debug1.find("\n# labels: {\"a\":\"\\n\\\"x, y]\", \"pool\":\"even\"}\n"), debug1.npos)
-        << debug1;
-    const std::string tags = ReaderProcess().read("go tool pprof -tags", written(write_pprof, s));
-    EXPECT_NE(tags.find("pool: Total 12"), tags.npos) << tags;
-    EXPECT_NE(tags.find("6.0 (50.00%): even"), tags.npos) << tags;
-    EXPECT_NE(tags.find("6.0 (50.00%): odd"), tags.npos) << tags;
-    EXPECT_NE(tags.find("asks"), tags.npos) << tags;
-    const std::string dump = written(write_debug2, s);
-    EXPECT_NE(dump.find("[chan receive, labels:{a: \"\\n\\\"x\\x2c y\\x5d\", pool: even}]:\n"),
-              dump.npos)
-        << dump;
-    const std::string read = ReaderProcess().read("panicparse -no-color", dump);
-    EXPECT_NE(read.find("12: chan receive ["), read.npos) << read;
-
-    c.close();
-    ASSERT_TRUE(weir::testing::settle());
-  });
-}
-
-TEST_P(Capture, LabelsOfThreadsAndNewNames) {
-  run([] {
-    auto c = make_chan<int>();
-    std::atomic<uint64_t> id{0};
-    std::thread thread([&] {
-      set_goroutine_name("renamed");
-      with_labels({{"on", "a thread"}}, [&] {
-        id = goid();
-        spotted::receive(c);
-      });
-    });
-    ASSERT_TRUE(eventually([&] {
-      const auto look = id == 0 ? std::nullopt : weir::testing::look_at(id);
-      return look && look->g.state == introspect::State::waiting;
-    }));
-    const Snapshot s = capture();
-    const Found f = find(s, id);
-    ASSERT_TRUE(f);
-    EXPECT_EQ(f.group->labels, (Labels{{"on", "a thread"}}));
-    EXPECT_EQ(s.strings[f.member->name], "renamed");
-    c.close();
-    thread.join();
-  });
-}
-
-// --- blocking calls ---
-
-TEST_P(Capture, ShowsBlockingCalls) {
-  run([] {
-    std::array<int, 2> fds{};
-    ASSERT_EQ(pipe(fds.data()), 0);
-    std::atomic<char> got{0};
-    const uint64_t id = with_labels(
-        {{"k", "v"}}, [&] { return go_with_id([&] { got = spotted::read_blocking(fds[0]); }); });
-    ASSERT_TRUE(eventually([id] {
-      const auto look = weir::testing::look_at(id);
-      return look && look->g.state == introspect::State::syscall;
-    }));
-    for (int i = 0; i < 20; ++i) {  // and none of this disturbs the read
-      const Snapshot s = capture();
-      expect_sound(s);
-      const Found f = find(s, id);
-      ASSERT_TRUE(f);
-      EXPECT_EQ(f.group->state, State::syscall);
-      EXPECT_EQ(f.group->wait_reason, "");
-      EXPECT_EQ(f.group->labels, (Labels{{"k", "v"}}));
-      EXPECT_FALSE(f.stack().truncated);
-      ASSERT_FALSE(f.stack().locations.empty());
-      EXPECT_EQ(user_frame(s, f.stack().locations[0]).function, "spotted::read_blocking")
-          << ::testing::PrintToString(f.functions());
-      EXPECT_TRUE(f.calls("weir_gostart") || f.functions().size() > 2);
-      EXPECT_NE(written(write_debug2, s).find(" [syscall, labels:{k: v}]:\n"), std::string::npos);
-    }
-    EXPECT_EQ(write(fds[1], "x", 1), 1);
-    ASSERT_TRUE(eventually([&] { return got != 0; }));
-    EXPECT_EQ(got, 'x');
-    close(fds[0]);
-    close(fds[1]);
-  });
-}
-
-// A signal would end a sleep early, whatever its flags.
-TEST_P(Capture, NeverInterruptsABlockingCall) {
-  run([] {
-    std::atomic<bool> stop{false};
-    std::atomic<int> interrupted{0}, calls{0};
-    WaitGroup wg;
-    for (int i = 0; i < 3; ++i) {
-      wg.go([&] {
-        while (!stop) {
-          const timespec t{0, 20'000};
-          if (blocking([&] { return nanosleep(&t, nullptr); }) != 0) interrupted++;
-          calls++;
-        }
-      });
-    }
-    std::thread looker([&] {
-      const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
-      while (std::chrono::steady_clock::now() < end) capture();
-      stop = true;
-    });
-    wg.wait();
-    looker.join();
-    EXPECT_EQ(interrupted, 0) << "of " << calls;
-    EXPECT_GT(calls, 0);
-  });
-}
-
-// A goroutine in a blocking call may change its labels and its name: under the eyes of the holder.
-TEST_P(Capture, LabelsAndNamesThatChangeInABlockingCall) {
-  run([] {
-    std::atomic<bool> stop{false};
-    WaitGroup wg;
-    wg.go([&] {
-      blocking([&] {
-        for (int i = 0; !stop; ++i) {
-          const std::string text = std::string(31, static_cast<char>('a' + i % 26));
-          set_goroutine_name(text);
-          with_labels({{"k", text}}, [] {});
-        }
-      });
-    });
-    for (int i = 0; i < weir::testing::scaled(500); ++i) {
-      const Snapshot s = capture();
-      for (const Group& g : s.groups) {
-        if (g.state != State::syscall) continue;
-        ASSERT_LE(g.labels.size(), 1U);
-        for (const auto& [key, value] : g.labels) {
-          EXPECT_EQ(key, "k");
-          EXPECT_EQ(value, std::string(31, value.at(0)));
-        }
-        const std::string& name = s.strings[g.members[0].name];
-        EXPECT_TRUE(name.empty() || name == std::string(31, name[0])) << name;
-      }
-    }
-    stop = true;
-    wg.wait();
-  });
-}
-
-TEST_P(Capture, LongRunnersTellForHowLong) {
-  run([] {
-    std::atomic<bool> stop{false}, spins{false}, ended{false};
-    std::atomic<uint64_t> id{0};
-    go([&] {
-      id = goid();
-      spotted::spin(stop, spins);
-      ended = true;
-    });
-    ASSERT_TRUE(eventually([&] { return spins.load(); }));
-    std::string dump;
-    EXPECT_TRUE(eventually([&] {
-      const Snapshot s = capture();
-      dump = written(write_debug2, s);
-      const Found f = find(s, id);
-      return f && f.calls("spotted::spin") && f.member->since_ns >= 1'000'000'000 &&
-             dump.find("goroutine " + std::to_string(id) + " [running, " +
-                       std::to_string(f.member->since_ns / 1'000'000'000) + " s]:\n") != dump.npos;
-    })) << dump;
-    stop = true;
-    ASSERT_TRUE(eventually([&] { return ended.load(); }));
-  });
-}
-
-// --- owners of locks ---
+// --- owners ---
 
 TEST_P(Capture, AnOwnerThatHasExitedIsDead) {
   run([] {
