@@ -236,7 +236,5 @@ TEST_P(CaptureDetails, LongRunnersTellForHowLong) {
   });
 }
 
-// --- owners of locks ---
-
 }  // namespace
 }  // namespace weir::profiler

@@ -526,7 +526,7 @@ TEST_P(Capture, NamesAndCreators) {
   });
 }
 
-// --- owners ---
+// --- owners of locks ---
 
 TEST_P(Capture, AnOwnerThatHasExitedIsDead) {
   run([] {
