@@ -78,12 +78,13 @@ void start_select_no_cases() { weir::go(select_no_cases); }
 
 // ---- a loop that does not end ----
 
-[[gnu::noinline]] static void infinite_loop(const std::atomic<bool>& ready) {
-  while (!ready.load(std::memory_order_relaxed)) {
+// Not an atomic: its inlined load would be a frame of its own, or not, by where a look finds it.
+[[gnu::noinline]] static void infinite_loop(const volatile bool& ready) {
+  while (!ready) {
   }
 }
 void start_infinite_loop() {
-  static std::atomic<bool> ready{false};  // nobody sets it
+  static volatile bool ready = false;  // nobody sets it
   static std::atomic<int> spinners{0};
   if (spinners.load() >= kMaxSpinners) return;
   spinners++;
