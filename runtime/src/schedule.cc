@@ -200,6 +200,8 @@ void await_locked_g(M* m) noexcept {
     sched.nmidlelocked.fetch_add(1);
     checkdead();
   }
+  // Its goroutine may have got in line when the last P had just become idle.
+  if (sched.runqsize.load() != 0) wakep();
   m->park.sleep();
   m->park.clear();
   acquirep(m, std::exchange(m->nextp, nullptr));
@@ -260,6 +262,8 @@ void mstart_loop(M* m) noexcept {
 }
 
 void wakep() noexcept {
+  // What was queued by plain stores is visible before we look for somebody who spins.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (sched.npidle.load(kRelaxed) == 0) return;
   int none = 0;
   if (sched.nmspinning.load(kRelaxed) != 0 || !sched.nmspinning.compare_exchange_strong(none, 1))
