@@ -135,14 +135,19 @@ void exit_blocking() noexcept {
   M* m = gp->m.load(kRelaxed);
   P* p = enter_runtime(m);
   leave_syscall(p, gp);
-  give_turn_back(p);
   uint64_t now = cputicks();
   bool is_long = ticks_to_ns(now - gp->since.load(kRelaxed)) > kLong;
   gp->since.store(now, kRelaxed);
   if (!p) p = regain_p(m, gp);
-  if (p) {  // else the scope is over
+  // The turn ends only now, when the thread is no longer the call's: else more threads than turns
+  // would be on their way out of calls.
+  if (p) {
     p->calls_are_long.store(is_long, kRelaxed);
+    give_turn_back(p);
     leave_runtime(m);
+  } else {  // it was in line for a P, and the scope is over
+    departures.fetch_add(1, kRelaxed);
+    if (!retire_permit()) semrelease(turns, false);
   }
 }
 
