@@ -95,7 +95,6 @@ M* allocm() noexcept {
   if (m) {
     // All but the mailbox: somebody may be looking at it.
     m->p.store(nullptr, kRelaxed);
-    m->retake.store(false, kRelaxed);
     m->prev = m->nextg = m->locked_g = nullptr;
     m->spinning = m->idle = m->doomed = false;
     m->park.clear();
@@ -400,7 +399,8 @@ void checkdead() noexcept {
       sched.stopping.load(kRelaxed))
     return;
   if (sched.nmspinning.load() > 0 || sched.runq.len != 0 || next_timer() != 0) return;
-  if (blocking_line() > 0) return;  // sysmon lets one of them through, who may wake others
+  if (sched.sysmon_polls.load()) return;  // it may hold goroutines that are in no queue yet
+  if (blocking_line() > 0) return;        // sysmon lets one of them through, who may wake others
   // A thread that is not ours may wake somebody at any time: then nothing is certain. Ours are the
   // Ms, sysmon and the one that is in run().
   constexpr int kOfSanitizer =

@@ -15,6 +15,7 @@
 #include <system_error>
 #include <thread>
 
+#include "clock.h"
 #include "fatal.h"
 #include "m.h"
 #include "netpoll.h"
@@ -135,6 +136,7 @@ int run(const func& fn, void* closure, const Options& options) {
   sched.main_done.clear();
   newproc1(fn, closure, {}, nullptr, /*main=*/true);
   sched.in_run.store(true);
+  sched.lastpoll.store(nanotime());  // from here on sysmon sees to it that the network is asked
   {
     std::scoped_lock hold(world_lock);
     start_the_world();

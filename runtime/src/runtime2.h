@@ -124,6 +124,7 @@ struct alignas(64) G {
   // -- rare
   uint32_t lock_depth;                           // calls of lock_os_thread not yet undone
   const void* wait_context;                      // may end the wait (cancel.h); null: none
+  P* syscall_p;                                  // that its blocking call began on
   uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
   void* asan_fake_stack;
@@ -297,7 +298,8 @@ struct Sched {
   // The M that sleeps in the network poller until the next timer, holding no P.
   std::atomic<bool> polling{false};
   std::atomic<int64_t> poll_until{0};  // until when it sleeps (INT64_MAX: no timer); 0: nobody does
-  std::atomic<int64_t> lastpoll{0};    // when the network was last asked
+  std::atomic<bool> sysmon_polls{false};
+  std::atomic<int64_t> lastpoll{0};  // when the network was last asked
 
   std::atomic<uint64_t> coarse_ticks{0};  // cputicks(), at most 10 ms ago while goroutines run
 

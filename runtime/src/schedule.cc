@@ -293,7 +293,9 @@ void poll_if_due(int64_t now) noexcept {
   int64_t last = sched.lastpoll.load();
   if (last == 0 || now - last < kPollAtLeast || !netpollanywaiters()) return;
   if (!sched.lastpoll.compare_exchange_strong(last, now)) return;
+  sched.sysmon_polls.store(true);
   ready_all_from(nullptr, netpoll(0));
+  sched.sysmon_polls.store(false);
 }
 
 }  // namespace weir::rt

@@ -14,7 +14,7 @@ namespace {
 
 bool take(sema& s) noexcept {
   uint32_t n = s.permits.load();
-  while (n > 0) {
+  while (static_cast<int32_t>(n) > 0) {  // below zero: a limit was lowered under those who hold it
     if (s.permits.compare_exchange_weak(n, n - 1)) return true;
   }
   return false;

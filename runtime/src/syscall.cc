@@ -61,10 +61,11 @@ void set_max_blocking(int n) noexcept {
   turns.permits.fetch_add(static_cast<uint32_t>(change));
 }
 
-bool grow_blocking(int64_t now) noexcept {
-  if (turns.waiters.load() == 0) return false;
+void grow_blocking(int64_t now) noexcept {
   uint64_t n = departures.load(kRelaxed);
-  if (n != seen_departures || seen_when == 0) {
+  if (turns.waiters.load() == 0) {
+    seen_when = 0;
+  } else if (n != seen_departures || seen_when == 0) {
     seen_departures = n;
     seen_when = now;
   } else if (now - seen_when >= kPatience) {
@@ -72,7 +73,6 @@ bool grow_blocking(int64_t now) noexcept {
     admitted.fetch_add(1);
     if (G* gp = semgive(turns)) ready_from(nullptr, gp, false);
   }
-  return true;
 }
 
 int blocking_line() noexcept { return static_cast<int>(turns.waiters.load(kRelaxed)); }
@@ -107,10 +107,11 @@ namespace detail {
   save_caller(gp, __builtin_return_address(0), __builtin_dwarf_cfa(), __builtin_frame_address(0));
   M* m = gp->m.load(kRelaxed);
   P* p = enter_runtime(m);
+  gp->syscall_p = p;
   if (p) {
     record(p->stats.syscalls);
     count(p->syscalltick);
-    if (p->calls_are_long.load(kRelaxed) && !runqempty(p)) {
+    if (p->calls_are_long.load(kRelaxed) && (!runqempty(p) || sched.runqsize.load(kRelaxed) != 0)) {
       handoffp(releasep(m));
     } else {
       p->insyscall.store(true, kRelaxed);
@@ -141,8 +142,8 @@ void exit_blocking() noexcept {
   if (!p) p = regain_p(m, gp);
   // The turn ends only now, when the thread is no longer the call's: else more threads than turns
   // would be on their way out of calls.
+  if (gp->syscall_p) gp->syscall_p->calls_are_long.store(is_long, kRelaxed);
   if (p) {
-    p->calls_are_long.store(is_long, kRelaxed);
     give_turn_back(p);
     leave_runtime(m);
   } else {  // it was in line for a P, and the scope is over

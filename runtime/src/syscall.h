@@ -19,8 +19,8 @@ namespace weir::rt {
 
 // Sets how many blocking calls may be under way, between runs.
 void set_max_blocking(int n) noexcept;
-// sysmon, at `now`: admits one more when the line stands still. True: there is a line.
-bool grow_blocking(int64_t now) noexcept;
+// sysmon, at `now`: admits one more when the line stands still.
+void grow_blocking(int64_t now) noexcept;
 // Blocking calls under way, and goroutines in line.
 int blocking_now() noexcept;
 int blocking_line() noexcept;

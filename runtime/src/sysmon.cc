@@ -96,9 +96,9 @@ int retake_all(int64_t now) noexcept {
 bool watch(int64_t now) noexcept {
   sched.coarse_ticks.store(cputicks(), std::memory_order_relaxed);
   poll_if_due(now);
-  bool line = grow_blocking(now);
+  grow_blocking(now);  // looked at each 10 ms at least, which is its patience
   reclaim_stacks(now, /*idle=*/false);
-  return retake_all(now) != 0 || line;
+  return retake_all(now) != 0;
 }
 
 // Prints the scheduler's state when that is due. Returns in how many ns it is due again; negative:

@@ -199,6 +199,52 @@ TEST_P(Blocking, WhoParksInsideGivesItsTurnBack) {
       {.maxprocs = procs(), .max_blocking = 2});
 }
 
+TEST(BlockingHandOver, AfterALongCallShortOnesKeepTheirP) {
+  weir::run(
+      [] {
+        std::atomic<bool> stop{false};
+        WaitGroup wg;
+        for (int i = 0; i < 4; i++) {
+          wg.go([&] {
+            while (!stop) gosched();
+          });
+        }
+        blocking([] { usleep(30'000); });
+        uint64_t before = introspect::sched().handoffs;
+        constexpr int kCalls = 1000;
+        for (int i = 0; i < kCalls; i++) blocking([] { getppid(); });
+        // Each would be one; a busy machine makes some of them long.
+        EXPECT_LT(introspect::sched().handoffs - before, kCalls / 2u);
+        stop = true;
+        wg.wait();
+      },
+      {.maxprocs = 1});
+}
+
+TEST(BlockingLimits, ALowerLimitHoldsWhileCallsOfTheFormerRunAreUnderWay) {
+  static Pipe p;
+  weir::run(
+      [] {
+        for (int i = 0; i < 8; i++) go([] { blocking([] { p.read_one(); }); });
+        EXPECT_TRUE(eventually([] { return introspect::sched().blocking == 8; }));
+      },
+      {.maxprocs = 2, .max_blocking = 8});
+  weir::run(
+      [] {
+        auto done = make_chan<int>();
+        go([done] {
+          blocking([] {});
+          done.close();
+        });
+        EXPECT_TRUE(eventually([] { return introspect::sched().blocking_wait == 1; }));
+        for (int i = 0; i < 8; i++) p.write_one('x');
+        done.recv();
+        EXPECT_TRUE(eventually([] { return introspect::sched().blocking == 0; }));
+        EXPECT_TRUE(settle());
+      },
+      {.maxprocs = 2, .max_blocking = 2});
+}
+
 TEST(BlockingLimits, OneThreadIsTooFew) {
   EXPECT_THROW(weir::run([] {}, {.max_threads = 1}), std::invalid_argument);
   EXPECT_THROW(weir::run([] {}, {.max_threads = -1}), std::invalid_argument);
