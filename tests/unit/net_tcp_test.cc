@@ -4,8 +4,10 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "net_test_util.h"
@@ -378,6 +380,30 @@ TEST_P(NetTcp, NoRoomForNothing) {
     EXPECT_EQ(p.a.read(nullptr, 0), 0u);
     EXPECT_EQ(p.a.write(nullptr, 0), 0u);
   });
+}
+
+// The first IO of the program: nobody has asked the network yet.
+TEST(NetSched, IsServedWhileAGoroutineComputes) {
+  weir::run(
+      [] {
+        net::Listener listener = net::listen("tcp", "127.0.0.1:0");
+        std::atomic<bool> accepted{false}, parked{false};
+        WaitGroup wg;
+        wg.go([&] {
+          parked = true;
+          net::Conn conn = listener.accept();
+          accepted = true;
+        });
+        while (!parked) gosched();
+        std::thread client([&] { net::dial("tcp", listener.addr().to_string()).close(); });
+        auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while (!accepted && std::chrono::steady_clock::now() < end) {
+        }
+        EXPECT_TRUE(accepted);
+        client.join();
+        wg.wait();
+      },
+      {.maxprocs = 1});
 }
 
 }  // namespace
