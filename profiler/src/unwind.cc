@@ -69,11 +69,20 @@ uint64_t mix(uint64_t hash, uint64_t word) {
   return hash ^ hash >> 32;
 }
 
+// Below the stack pointer, yet safe from signal handlers. Code that takes its frame down has popped
+// what it saved, while its rules may go on to say where that was.
+#if defined(__x86_64__)
+constexpr uintptr_t kRedZone = 128;
+#else
+constexpr uintptr_t kRedZone = 0;
+#endif
+
 }  // namespace
 
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
             RawStack& out) noexcept {
-  const Memory memory(regs.sp > stack_lo ? regs.sp : stack_lo, stack_hi);
+  const uintptr_t zone = exact ? kRedZone : 0;
+  const Memory memory(regs.sp > stack_lo + zone ? regs.sp - zone : stack_lo, stack_hi);
   Frame f{regs.pc, regs.sp, regs.fp};
   Walk walk{true, 0};
   uint64_t hash = 0;

@@ -125,18 +125,19 @@ class Witness {
     if (group.wait_reason != kind->reason) {
       fail(std::string(kind->function) + " waits for \"" + group.wait_reason + "\"", goid);
     }
-    bool seen = false;
+    std::string shown;
     const auto& locations = s.stacks.at(group.stack).locations;
     for (uint32_t location : locations) {
       for (uint32_t frame : s.locations.at(location).frames) {
-        if (s.frames.at(frame).function.find(kind->function) != std::string::npos) seen = true;
+        shown += s.frames.at(frame).function + "\n";
       }
     }
+    bool seen = shown.find(kind->function) != std::string::npos;
     // One that runs need not answer in time on a machine that is busy.
     if (runs && locations.empty()) {
       silent_++;
     } else if (!seen) {
-      fail(std::string("no ") + kind->function + " on the stack", goid);
+      fail(std::string("no ") + kind->function + " on the stack " + shown, goid);
     }
     if (group.thread) fail("shown as a plain thread", goid);
     if (group.created_by == profiler::kNone) fail("without a creator", goid);

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -201,6 +202,23 @@ std::atomic<bool> spinning{false}, stop{false};
   keep(nullptr);
 }
 
+// Many values that live across calls, so that registers are saved and restored.
+[[gnu::noinline]] long stepped_leaf(long a, long b) {
+  keep(&a);
+  return a * 7 + b;
+}
+[[gnu::noinline]] long stepped(const long* v) {
+  const long a = v[0], b = v[1], c = v[2], d = v[3], e = v[4], f = v[5], g = v[6];
+  const long x = stepped_leaf(a, b);
+  const long y = stepped_leaf(x, c);
+  return stepped_leaf(y, d) + a + b + c + d + e + f + g + x;
+}
+[[gnu::noinline]] long calls_stepped(const long* v) {
+  const long sum = stepped(v);
+  keep(&sum);
+  return sum;
+}
+
 }  // namespace walked
 
 namespace {
@@ -324,6 +342,53 @@ TEST_F(Unwind, FromWhereASignalInterrupted) {
   EXPECT_TRUE(in_order(*seen, {"walked::spin", "walked::calls_spin"}));
   EXPECT_EQ(seen->pcs[0], regs.pc);
 }
+
+#if defined(__x86_64__)
+// A signal may come between any two instructions: also within the code that begins a function's
+// frame or takes it down, where what the frame saved already lies below the stack pointer.
+TEST_F(Unwind, FromEveryInstruction) {
+  if (weir::testing::kTsan) GTEST_SKIP() << "ThreadSanitizer delivers signals in its own way";
+  static std::map<uint64_t, RawStack> stacks;  // by hash
+  static Bounds bounds;
+  static volatile bool enough;
+  constexpr uint64_t kTrapFlag = 0x100;
+  stacks.clear();
+  bounds = bounds_of_this_thread();
+  enough = false;
+  struct sigaction action {
+  }, before{};
+  action.sa_flags = SA_SIGINFO;
+  // Between two instructions of this test: it may do what a signal handler must not.
+  action.sa_sigaction = [](int, siginfo_t*, void* context) {
+    auto& uc = *static_cast<ucontext_t*>(context);
+    if (enough) {
+      uc.uc_mcontext.gregs[REG_EFL] &= ~static_cast<greg_t>(kTrapFlag);
+      return;
+    }
+    walk(registers_of(uc), bounds, true, *seen);
+    stacks.emplace(seen->hash, *seen);
+  };
+  sigaction(SIGTRAP, &action, &before);
+  const std::array<long, 7> v = {1, 2, 3, 4, 5, 6, 7};
+  __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() | kTrapFlag);
+  const long sum = walked::calls_stepped(v.data());
+  enough = true;
+  sigaction(SIGTRAP, &before, nullptr);
+  keep(&sum);
+
+  EXPECT_GT(stacks.size(), 60U);
+  size_t within = 0;
+  for (const auto& [hash, stack] : stacks) {
+    EXPECT_FALSE(stack.truncated) << testing::PrintToString(functions_of(stack));
+    EXPECT_GT(stack.depth, 3U) << testing::PrintToString(functions_of(stack));
+    if (functions_of(stack)[0] != "walked::stepped_leaf") continue;
+    within++;
+    EXPECT_TRUE(
+        in_order(stack, {"walked::stepped_leaf", "walked::stepped", "walked::calls_stepped"}));
+  }
+  EXPECT_GT(within, 3U);
+}
+#endif
 
 TEST_F(Unwind, HashIsThatOfTheStack) {
   std::vector<uint64_t> hashes;
