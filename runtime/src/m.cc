@@ -147,6 +147,10 @@ int count_threads() noexcept {
 
 }  // namespace
 
+void fence_all_threads() noexcept {
+  if (have_membarrier) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
 void await_retake(M* m) noexcept {
   while (m->retake.load(std::memory_order_acquire)) {
     sched.retake_lock.lock();
@@ -303,7 +307,7 @@ bool retake(P* p) noexcept {
   M* m = p->m.load(kRelaxed);
   if (!m || p->status.load(std::memory_order_acquire) != Prunning) return false;
   m->retake.store(true);
-  if (have_membarrier) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  fence_all_threads();
   bool ours = !m->inruntime.load() && m->p.load(kRelaxed) == p;
   if (ours) {
     m->p.store(nullptr, kRelaxed);

@@ -13,6 +13,7 @@
 #include "perturb.h"
 #include "proc.h"
 #include "runq.h"
+#include "scope.h"
 #include "stats.h"
 #include "timer.h"
 
@@ -177,6 +178,7 @@ G* findrunnable(M* m, bool* inherit) noexcept {
     // us spinning and so woke nobody.
     if (m->spinning) {
       stop_spinning(m);
+      fence_all_threads();
       if (work_anywhere() && look_again(m)) continue;
     }
     int64_t when = next_timer();
@@ -262,8 +264,13 @@ void mstart_loop(M* m) noexcept {
 }
 
 void wakep() noexcept {
-  // What was queued by plain stores is visible before we look for somebody who spins.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // What was queued by plain stores must be visible before we look for an idle P and for somebody
+  // who spins: with membarrier(2), who stops spinning pays for that (findrunnable).
+  if (have_membarrier) [[likely]] {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } else {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
   if (sched.npidle.load(kRelaxed) == 0) return;
   int none = 0;
   if (sched.nmspinning.load(kRelaxed) != 0 || !sched.nmspinning.compare_exchange_strong(none, 1))

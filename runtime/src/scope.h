@@ -16,7 +16,10 @@
 
 namespace weir::rt {
 
-extern bool have_membarrier;  // else entering a scope costs a fence
+extern bool have_membarrier;  // else entering a scope and waking somebody cost a fence
+// Every thread of the process passes a full memory barrier (nothing without membarrier: each has
+// fences of its own then). About 1 us.
+void fence_all_threads() noexcept;
 void await_retake(M* m) noexcept;
 
 [[gnu::always_inline]] inline P* enter_runtime(M* m) noexcept {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -371,6 +372,32 @@ TEST_P(LockOsThread, TwoOfThemTalk) {
     });
     lock_os_thread();
     for (int i = 0; i < scaled(2000); i++) ch.send(i);
+    ch.close();
+    done.recv();
+    unlock_os_thread();
+  });
+}
+
+// It comes out of a blocking call while the other one gives the last P up: whoever is late sees the
+// other. Lost, the program would stand still for ever.
+TEST_P(LockOsThread, IsNotForgottenInLineForAP) {
+  run([] {
+    auto spin = [](std::chrono::nanoseconds time) {
+      auto end = std::chrono::steady_clock::now() + time;
+      while (std::chrono::steady_clock::now() < end) {
+      }
+    };
+    auto ch = make_chan<int>(1), done = make_chan<int>();
+    go([=] {
+      for (int ns : ch) spin(std::chrono::nanoseconds(ns));
+      done.send(1);
+    });
+    lock_os_thread();
+    std::minstd_rand random(1);
+    for (int i = 0; i < scaled(20'000); i++) {
+      ch.send(static_cast<int>(random() % 40'000));
+      blocking([&] { spin(std::chrono::nanoseconds(20'000 + random() % 60'000)); });
+    }
     ch.close();
     done.recv();
     unlock_os_thread();

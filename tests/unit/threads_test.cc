@@ -3,6 +3,7 @@
 
 #include <array>
 #include <mutex>
+#include <random>
 #include <set>
 #include <shared_mutex>
 #include <stdexcept>
@@ -110,6 +111,34 @@ TEST_P(Threads, SendAndReceiveWithGoroutines) {
       EXPECT_EQ(sum.load(), int64_t{n} * (n + 1));
       crew.join();
     }
+  });
+}
+
+// A thread wakes a goroutine at the moment when the last M stops looking for work: the thread must
+// wake an M, or that M must see the goroutine.
+TEST_P(Threads, WakeGoroutinesThatAreJustFallingAsleep) {
+  run([] {
+    auto ch = make_chan<int>(), done = make_chan<int>();
+    std::atomic<int> got{0};
+    constexpr int kSends = scaled(200'000);
+    std::thread sender([&, ch] {
+      std::minstd_rand random(7);
+      for (int i = 1; i <= kSends; i++) {
+        auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(random() % 6'000);
+        while (std::chrono::steady_clock::now() < until) {
+        }
+        ch.send(i);
+        for (int spins = 0; got.load(std::memory_order_acquire) != i; spins++) {
+          if (spins > 10'000) std::this_thread::yield();
+        }
+      }
+      done.send(1);
+    });
+    go([&, ch] {
+      for (int i = 0; i < kSends; i++) got.store(*ch.recv(), std::memory_order_release);
+    });
+    done.recv();
+    sender.join();
   });
 }
 
