@@ -81,18 +81,24 @@ struct Member {
   uint32_t name = 0;                            // index into Snapshot::strings; 0: none
   uint32_t first_object = 0, object_count = 0;  // a range of Snapshot::objects
   uint32_t objects_total = 0;  // larger than object_count when not all were recorded
+  uint32_t stack_bytes = 0;    // of its stack in use; 0: not known
+  int64_t cpu_ns = -1;         // time that it has run; -1: not counted
 };
 
-// Goroutines alike: same stack, state, wait reason, kind of object, creator and labels.
+// Goroutines alike: same stack, state, wait reason, kind of object, creator, labels and marks.
 struct Group {
   uint32_t stack = 0;  // index into Snapshot::stacks
   State state = State::waiting;
-  std::string wait_reason;                                  // Go's text; empty when not waiting
-  std::string object_kind;                                  // of what it waits for; empty: nothing
-  uint32_t created_by = kNone;                              // index into Snapshot::locations
-  bool thread = false;                                      // plain OS threads that use weir
+  std::string wait_reason;      // Go's text; empty when not waiting
+  std::string object_kind;      // of what it waits for; empty: nothing
+  uint32_t created_by = kNone;  // index into Snapshot::locations
+  bool thread = false;          // plain OS threads that use weir
+  bool locked = false;          // locked to their OS threads
+  bool leaked = false;          // the source has proved that they never go on: Go's "(leaked)"
   std::vector<std::pair<std::string, std::string>> labels;  // sorted by key
   uint64_t count = 0;           // goroutines; members.size() where the source has members
+  int64_t wait_ns = -1;         // sum of the times in this state; -1: not known
+  int64_t oldest_ns = -1;       // the longest of them; -1: not known
   std::vector<Member> members;  // sorted by goid; empty where the source has counts only
 };
 
