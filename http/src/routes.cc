@@ -36,26 +36,31 @@ Answer text(int status, std::string body) {
 }
 
 Answer goroutines(const Query& q) {
-  auto snapshot = std::make_shared<const profiler::Snapshot>(profiler::capture());
+  using profiler::Detail;
   Answer a;
-  auto encode = [&a, &snapshot](bool (*writer)(const profiler::Snapshot&, const profiler::Sink&)) {
+  auto encode = [&a](Detail detail,
+                     bool (*writer)(const profiler::Snapshot&, const profiler::Sink&)) {
+    auto snapshot =
+        std::make_shared<const profiler::Snapshot>(profiler::capture({.detail = detail}));
     a.write = [snapshot, writer](const profiler::Sink& sink) { return writer(*snapshot, sink); };
   };
   std::string format = q.param("format");
   if (format == "json") {
     a.content_type = "application/json";
-    encode(profiler::write_json);
+    encode(Detail::objects, profiler::write_json);
     return a;
   }
   if (!format.empty()) return text(400, "invalid value for \"format\": the only one is json\n");
   int debug = atoi_or_zero(q.param("debug"));
-  if (debug == 0) {
+  if (debug == 0 || debug == 3) {
     a.content_type = "application/octet-stream";
     a.attachment = "goroutine";
-    encode(profiler::write_pprof);
+    debug == 0 ? encode(Detail::groups, profiler::write_pprof)
+               : encode(Detail::members, profiler::write_pprof3);
   } else {
     a.content_type = kText;
-    encode(debug == 1 ? profiler::write_debug1 : profiler::write_debug2);
+    debug == 1 ? encode(Detail::groups, profiler::write_debug1)
+               : encode(Detail::members, profiler::write_debug2);
   }
   return a;
 }
@@ -82,6 +87,8 @@ Answer index(const Query&) {
       "<td>the same as JSON, with channels, locks and wait groups</td></tr>\n"
       "<tr><td><a href=\"/debug/pprof/goroutine\">pprof/goroutine</a></td>"
       "<td>profile for <code>go tool pprof http://HOST/debug/pprof/goroutine</code></td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/goroutine?debug=3\">pprof/goroutine?debug=3</a></td>"
+      "<td>the same with a sample for each goroutine: id, state, time, stack bytes</td></tr>\n"
       "<tr><td><a href=\"/healthz\">/healthz</a></td><td>answers ok while this server "
       "lives</td></tr>\n"
       "</table>\n</body>\n</html>\n";

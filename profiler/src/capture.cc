@@ -13,6 +13,7 @@
 
 #include <weir/profiler/capture.h>
 
+#include "gather.h"
 #include "probe.h"
 #include "rules.h"
 #include "snapshot_builder.h"
@@ -35,7 +36,7 @@ std::unordered_set<uint64_t> exited(std::unordered_set<uint64_t> wanted) {
   introspect::Goroutine g;
   introspect::Registers regs;
   for (size_t slot = 0; slot < slots && !wanted.empty(); ++slot) {
-    const introspect::Scan scan = introspect::hold(slot, g, regs);
+    const introspect::Scan scan = introspect::hold(slot, g, regs, introspect::Detail::group);
     if (scan == introspect::Scan::empty) continue;
     if (scan == introspect::Scan::held) introspect::release(slot);
     wanted.erase(g.goid);
@@ -90,24 +91,14 @@ Snapshot capture_here(const CaptureOptions& options) {
   const uint64_t start_ticks = ticks();
 
   rules::refresh();
-  SnapshotBuilder builder;
-  ProbeContext context;
+  SnapshotBuilder builder(options.detail);
+  const auto context = std::make_unique<ProbeContext>();
   const auto buffer = std::make_unique<Probe>();
-  const size_t slots = introspect::slot_count();
-  for (size_t slot = 0; slot < slots; ++slot) {
-    switch (probe(slot, context, *buffer)) {
-      case Seen::nobody:
-        break;
-      case Seen::goroutine:
-        builder.add(slot, *buffer);
-        break;
-      case Seen::bystander:
-        builder.add_bystander(buffer->g.goid);
-        break;
-    }
+  gather(builder, *context, *buffer, options.detail);
+  if (options.detail == Detail::objects) {
+    find_dead_owners(builder, *context, *buffer);
+    add_contexts(builder);
   }
-  find_dead_owners(builder, context, *buffer);
-  if (options.contexts) add_contexts(builder);
 
   const int64_t duration = ns_between(start, Clock::now());
   const uint64_t duration_ticks = ticks() - start_ticks;
@@ -117,7 +108,7 @@ Snapshot capture_here(const CaptureOptions& options) {
   s.duration_ns = duration;
   s.longest_hold_ns = duration_ticks == 0
                           ? 0
-                          : static_cast<int64_t>(static_cast<double>(context.longest_hold) *
+                          : static_cast<int64_t>(static_cast<double>(context->longest_hold) *
                                                  static_cast<double>(duration) /
                                                  static_cast<double>(duration_ticks));
   s.process = program_invocation_short_name;

@@ -47,7 +47,7 @@ void keep_only(Snapshot& s, uint64_t goid) {
 void write_dump(int fd, uint64_t first_goid, bool all) {
   try {
     // The dying thread may be within the registry of contexts.
-    Snapshot s = capture({.contexts = false});
+    Snapshot s = capture({.detail = Detail::members});
     s.requester_goid = first_goid;
     if (!all) keep_only(s, first_goid);
     write_debug2(s, [fd](std::string_view piece) { return write_all(fd, piece); });

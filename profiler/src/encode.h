@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -131,11 +132,17 @@ inline const Stack& stack_of(const Snapshot& s, const Group& g) {
   return g.stack < s.stacks.size() ? s.stacks[g.stack] : none;
 }
 
-// Goroutines that an aggregated profile shows as one.
+// Goroutines that an aggregated profile shows as one: groups that differ in what it does not show.
 struct Record {
-  const Group* group;  // one of them; the others differ in what the profile does not show
+  std::span<const Group* const> groups;  // not empty
   uint64_t count;
-  std::string labels;  // text of its labels (encode_text.h: labels_text)
+  std::string labels;  // text of their labels (encode_text.h: labels_text)
+
+  const Group& group() const { return *groups.front(); }
+};
+struct Records {
+  std::vector<Record> records;
+  std::vector<const Group*> groups;  // what the records refer to
 };
 
 inline uint64_t saturating_add(uint64_t a, uint64_t b) {
@@ -169,36 +176,87 @@ inline int compare_stacks(const Snapshot& s, const Group& a, const Group& b) {
   return la.size() < lb.size() ? -1 : la.size() > lb.size();
 }
 
-// Merges the groups of the same addresses and labels (and, where `by_state`, of the same state and
-// wait reason). In Go's order: most goroutines first, then by the text of addresses and labels.
-inline std::vector<Record> make_records(const Snapshot& s, bool by_state) {
-  const auto compare = [&s, by_state](const Record& a, const Record& b) {
+// Merges the groups of the same addresses and labels (and, where `by_state`, of the same state,
+// wait reason and creator). In Go's order: most goroutines first, then by the text of addresses and
+// labels.
+inline Records make_records(const Snapshot& s, bool by_state) {
+  struct Item {
+    const Group* group;
+    std::string labels;
+  };
+  const auto compare = [&s, by_state](const Item& a, const Item& b) {
     int c = compare_stacks(s, *a.group, *b.group);
     if (c == 0) c = a.labels.compare(b.labels);
     if (c != 0 || !by_state) return c;
     if (a.group->state != b.group->state) return a.group->state < b.group->state ? -1 : 1;
-    return a.group->wait_reason.compare(b.group->wait_reason);
+    c = a.group->wait_reason.compare(b.group->wait_reason);
+    if (c != 0 || a.group->created_by == b.group->created_by) return c;
+    return a.group->created_by < b.group->created_by ? -1 : 1;
   };
-  std::vector<Record> all;
+  std::vector<Item> all;
   all.reserve(s.groups.size());
   for (const Group& g : s.groups) {
-    if (g.count > 0) all.push_back({&g, g.count, labels_text(g.labels)});
+    if (g.count > 0) all.push_back({&g, labels_text(g.labels)});
   }
   std::stable_sort(all.begin(), all.end(),
-                   [&](const Record& a, const Record& b) { return compare(a, b) < 0; });
-  size_t kept = 0;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (kept > 0 && compare(all[kept - 1], all[i]) == 0) {
-      all[kept - 1].count = saturating_add(all[kept - 1].count, all[i].count);
-    } else {
-      if (kept != i) all[kept] = std::move(all[i]);
-      ++kept;
+                   [&](const Item& a, const Item& b) { return compare(a, b) < 0; });
+  Records result;
+  result.groups.reserve(all.size());
+  for (const Item& item : all) result.groups.push_back(item.group);
+  for (size_t i = 0, end = 0; i < all.size(); i = end) {
+    uint64_t count = 0;
+    for (end = i; end < all.size() && compare(all[i], all[end]) == 0; ++end) {
+      count = saturating_add(count, all[end].group->count);
     }
+    result.records.push_back(
+        {std::span(result.groups).subspan(i, end - i), count, std::move(all[i].labels)});
   }
-  all.erase(all.begin() + static_cast<ptrdiff_t>(kept), all.end());
-  std::stable_sort(all.begin(), all.end(),
+  std::stable_sort(result.records.begin(), result.records.end(),
                    [](const Record& a, const Record& b) { return a.count > b.count; });
-  return all;
+  return result;
+}
+
+// Its state as Go's dumps put it: what it waits for, else the name of the state.
+inline std::string_view status_text(const Group& g) {
+  return g.state == State::waiting && !g.wait_reason.empty() ? std::string_view(g.wait_reason)
+                                                             : state_name(g.state);
+}
+
+// Blocked: what it does not do counts as waiting.
+inline bool is_blocked(State state) { return state == State::waiting || state == State::syscall; }
+
+// How long the goroutines of a group have been blocked, together and the longest, ns; -1: not
+// known.
+struct Wait {
+  int64_t sum = -1, longest = -1;
+  void add(int64_t ns, int64_t ns_longest) {
+    if (ns < 0) return;
+    sum = static_cast<int64_t>(std::min(
+        saturating_add(static_cast<uint64_t>(std::max<int64_t>(sum, 0)), static_cast<uint64_t>(ns)),
+        static_cast<uint64_t>(INT64_MAX)));
+    longest = std::max(longest, ns_longest);
+  }
+};
+inline Wait wait_of(const Group& g) {
+  Wait wait;
+  if (!is_blocked(g.state)) return wait;
+  if (g.wait_ns >= 0) return {g.wait_ns, g.oldest_ns};
+  for (const Member& m : g.members) wait.add(m.since_ns, m.since_ns);
+  return wait;
+}
+
+// The user's frame among those of a creator: `weir::go` itself is inlined there.
+inline size_t creator_index(const Snapshot& s, const Location& l) {
+  size_t i = 0;
+  while (i + 1 < l.frames.size() && is_runtime(s, l, i)) ++i;
+  return i;
+}
+// Null: not known.
+inline const Frame* creator_frame(const Snapshot& s, uint32_t created_by) {
+  if (created_by >= s.locations.size()) return nullptr;
+  const Location& l = s.locations[created_by];
+  const size_t i = creator_index(s, l);
+  return i < l.frames.size() && l.frames[i] < s.frames.size() ? &s.frames[l.frames[i]] : nullptr;
 }
 
 }  // namespace weir::profiler::encode

@@ -3,6 +3,8 @@
 //   goroutine profile: total 3
 //   3 @ 0x437556 0x4b515b 0x461241
 //   # labels: {"pool":"a"}
+//   # state: 2 chan receive, wait 15m30s (longest 10m0.5s), created by main() /src/main.cc:50
+//   # state: 1 runnable, created by main() /src/main.cc:50
 //   #	0x4b515a	worker()+0x1a	/src/main.cc:13
 //
 // The first line of a record has the return addresses of the whole stack, the `#` lines the shown
@@ -90,10 +92,74 @@ void append_frames(const Snapshot& s, const Stack& stack, std::vector<Shown>& sh
   if (stack.truncated) to.append("# ...additional frames elided...\n");
 }
 
+// How the goroutines of a record differ in what Go's format does not show: a line for each state
+// and creator, most goroutines first.
+void append_states(const Snapshot& s, const Record& r, std::string& to) {
+  constexpr size_t kLines = 32;
+  struct Kind {
+    std::string_view status;
+    uint32_t created_by;
+    bool thread;
+    uint64_t count = 0;
+    Wait wait{};
+  };
+  std::vector<Kind> lines;
+  uint64_t others = 0;
+  for (const Group* g : r.groups) {
+    const std::string_view status = status_text(*g);
+    auto line = std::find_if(lines.begin(), lines.end(), [&](const Kind& l) {
+      return l.status == status && l.created_by == g->created_by && l.thread == g->thread;
+    });
+    if (line == lines.end()) {
+      if (lines.size() == kLines) {
+        others = saturating_add(others, g->count);
+        continue;
+      }
+      line = lines.insert(line, {status, g->created_by, g->thread});
+    }
+    line->count = saturating_add(line->count, g->count);
+    const Wait wait = wait_of(*g);
+    line->wait.add(wait.sum, wait.longest);
+  }
+  std::stable_sort(lines.begin(), lines.end(),
+                   [](const Kind& a, const Kind& b) { return a.count > b.count; });
+  for (const Kind& l : lines) {
+    to.append("# state: ");
+    append_dec(to, l.count);
+    to.push_back(' ');
+    append_clean(to, l.status);
+    if (l.wait.sum >= 0) {
+      to.append(", wait ");
+      append_duration(to, l.wait.sum);
+      if (l.count > 1 && l.wait.longest >= 0) {
+        to.append(" (longest ");
+        append_duration(to, l.wait.longest);
+        to.push_back(')');
+      }
+    }
+    if (l.thread) to.append(l.count > 1 ? ", threads" : ", thread");
+    if (const Frame* by = creator_frame(s, l.created_by)) {
+      to.append(", created by ");
+      append_clean(to, by->function);
+      to.push_back(' ');
+      append_clean(to, by->file.empty() ? "??" : by->file);
+      to.push_back(':');
+      append_dec(to, std::max(by->line, 0));
+    }
+    to.push_back('\n');
+  }
+  if (others > 0) {
+    to.append("# state: ");
+    append_dec(to, others);
+    to.append(" others\n");
+  }
+}
+
 }  // namespace
 
 bool write_debug1(const Snapshot& s, const Sink& sink) {
-  const std::vector<Record> records = make_records(s, false);
+  const Records all = make_records(s, false);
+  const std::vector<Record>& records = all.records;
   uint64_t total = 0;
   for (const Record& r : records) total = saturating_add(total, r.count);
 
@@ -110,7 +176,7 @@ bool write_debug1(const Snapshot& s, const Sink& sink) {
     text.clear();
     append_dec(text, r.count);
     text.append(" @");
-    const Stack& stack = stack_of(s, *r.group);
+    const Stack& stack = stack_of(s, r.group());
     for (const uint32_t location : stack.locations) {
       text.push_back(' ');
       append_hex(text, return_address(s, location));
@@ -119,6 +185,7 @@ bool write_debug1(const Snapshot& s, const Sink& sink) {
     if (stack.locations.empty()) text.append(" 0x1");
     text.push_back('\n');
     if (!r.labels.empty()) text.append("# labels: ").append(r.labels).push_back('\n');
+    append_states(s, r, text);
     // Neighbours often differ in their labels alone.
     if (last_stack != &stack) {
       last_stack = &stack;

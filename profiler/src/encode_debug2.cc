@@ -106,8 +106,7 @@ void append_stack(const Snapshot& s, const Stack& stack, std::vector<Shown>& sho
 void append_creator(const Snapshot& s, uint32_t created_by, uint64_t parent, std::string& to) {
   if (created_by >= s.locations.size()) return;
   const Location& l = s.locations[created_by];
-  size_t i = 0;
-  while (i + 1 < l.frames.size() && is_runtime(s, l, i)) ++i;
+  const size_t i = creator_index(s, l);
   const Frame* f = frame_at(s, l, i);
   to.append("created by ");
   append_function(to, f, l.address);

@@ -1,10 +1,16 @@
-// Snapshot -> profile.proto, gzip, as Go's debug=0.
+// Snapshot -> profile.proto, gzip: as Go's debug=0, and with one sample per goroutine (debug=3).
 //
-// One sample per record (encode.h: make_records), with the goroutine's labels and two of ours,
-// `state` and `wait_reason` (left out where the program uses the name itself). The samples have the
-// shown frames alone (encode.h: shown_frames), so that the function which blocks is the one with
-// the flat count. A location of several inlined functions may be shown in part: each part is a
-// location of its own.
+// Two values: goroutines, and how long they have been blocked, together, in nanoseconds. Samples
+// have the goroutine's own labels and ours, left out where the program uses the name itself:
+//
+//   debug=0  one sample per record (encode.h: make_records): state, wait_reason, created_by
+//   debug=3  also name, and numbers: go::goroutine, go::goroutine_created_by (ids),
+//            go::goroutine_state, go::goroutine_wait_minutes, as CockroachDB's Go has them, and
+//            wait_ns, stack_bytes, cpu_ns. A group without members is one sample.
+//
+// The samples have the shown frames alone (encode.h: shown_frames), so that the function which
+// blocks is the one with the flat count. A location of several inlined functions may be shown in
+// part: each part is a location of its own.
 //
 // A profile is a sequence of fields in any order, so each one is compressed and handed on as soon
 // as it is built; the string table comes last. In memory stand the strings' and locations' numbers
@@ -42,7 +48,8 @@ enum : protozero::pbf_tag_type {
   string_table = 6,
   time_nanos = 9,
   period_type = 11,
-  period = 12
+  period = 12,
+  default_sample_type = 14
 };
 }
 namespace value_type {
@@ -52,7 +59,7 @@ namespace sample {
 enum : protozero::pbf_tag_type { location_id = 1, value = 2, label = 3 };
 }
 namespace label {
-enum : protozero::pbf_tag_type { key = 1, str = 2 };
+enum : protozero::pbf_tag_type { key = 1, str = 2, num = 3, num_unit = 4 };
 }
 namespace mapping {
 enum : protozero::pbf_tag_type {
@@ -124,12 +131,16 @@ class Writer {
   Writer(const Snapshot& s, Gzip& gzip) : s_(s), gzip_(gzip) { string(""); }
 
   void write_head() {
-    for (const auto tag : {profile::sample_type, profile::period_type}) {
+    const auto add_type = [this](auto tag, std::string_view name, std::string_view unit) {
       pbf_writer type(top_, tag);
-      type.add_int64(value_type::type, string("goroutine"));
-      type.add_int64(value_type::unit, string("count"));
-    }
+      type.add_int64(value_type::type, string(name));
+      type.add_int64(value_type::unit, string(unit));
+    };
+    add_type(profile::sample_type, "goroutine", "count");
+    add_type(profile::sample_type, "wait", "nanoseconds");
+    add_type(profile::period_type, "goroutine", "count");
     top_.add_int64(profile::period, 1);
+    top_.add_int64(profile::default_sample_type, string("goroutine"));  // else the last one
     top_.add_int64(profile::time_nanos, s_.taken_at_ns);
     hand_on();
     // A mapping has names for its locations unless one came without.
@@ -141,33 +152,23 @@ class Writer {
   }
 
   void write_sample(const Record& r) {
-    std::vector<uint64_t> locations;
-    const Stack& stack = stack_of(s_, *r.group);
-    shown_frames(s_, stack, shown_);
-    for (const Shown& x : shown_) locations.push_back(location(x));
-    if (locations.empty()) locations.push_back(unavailable());
-    {
-      pbf_writer sample(top_, profile::sample);
-      sample.add_packed_uint64(sample::location_id, locations.begin(), locations.end());
-      const int64_t count = static_cast<int64_t>(std::min<uint64_t>(r.count, INT64_MAX));
-      sample.add_packed_int64(sample::value, &count, &count + 1);
-      const auto add_label = [&](std::string_view key, std::string_view value) {
-        pbf_writer label(sample, sample::label);
-        label.add_int64(label::key, string(key));
-        label.add_int64(label::str, string(value));
-      };
-      bool has_state = false, has_reason = false;
-      for (const auto& [key, value] : r.group->labels) {
-        add_label(key, value);
-        has_state |= key == kState;
-        has_reason |= key == kWaitReason;
-      }
-      if (!has_state) add_label(kState, state_name(r.group->state));
-      if (!has_reason && !r.group->wait_reason.empty()) {
-        add_label(kWaitReason, r.group->wait_reason);
-      }
+    Wait wait;
+    for (const Group* g : r.groups) {
+      const Wait its = wait_of(*g);
+      wait.add(its.sum, its.longest);
     }
-    hand_on();
+    begin_group(r.group());
+    write_sample(r.group(), r.count, wait.sum, nullptr);
+  }
+
+  // Each goroutine.
+  void write_samples(const Group& g, const Out& out) {
+    begin_group(g);
+    if (g.members.empty() && g.count > 0) write_sample(g, g.count, wait_of(g).sum, nullptr);
+    for (const Member& m : g.members) {
+      if (!out.ok()) return;
+      write_sample(g, 1, is_blocked(g.state) ? m.since_ns : -1, &m);
+    }
   }
 
   void write_strings() {
@@ -178,7 +179,73 @@ class Writer {
   }
 
  private:
-  static constexpr std::string_view kState = "state", kWaitReason = "wait_reason";
+  // What the samples of a group have in common.
+  void begin_group(const Group& g) {
+    location_ids_.clear();
+    shown_frames(s_, stack_of(s_, g), shown_);
+    for (const Shown& x : shown_) location_ids_.push_back(location(x));
+    if (location_ids_.empty()) location_ids_.push_back(unavailable());
+    texts_.clear();
+    for (const auto& [key, value] : g.labels) texts_.emplace_back(string(key), string(value));
+    own_texts_ = texts_.size();
+    add_text("state", state_name(g.state));
+    add_text("wait_reason", g.state == State::waiting ? g.wait_reason : std::string_view());
+    const Frame* by = creator_frame(s_, g.created_by);
+    add_text("created_by", by ? by->function : std::string_view());
+  }
+
+  void add_text(std::string_view key, std::string_view value) {
+    if (value.empty()) return;
+    const int64_t key_id = string(key);
+    for (size_t i = 0; i < own_texts_; ++i) {
+      if (texts_[i].first == key_id) return;
+    }
+    texts_.emplace_back(key_id, string(value));
+  }
+
+  void write_sample(const Group& g, uint64_t count, int64_t wait_ns, const Member* m) {
+    {
+      pbf_writer sample(top_, profile::sample);
+      sample.add_packed_uint64(sample::location_id, location_ids_.begin(), location_ids_.end());
+      const int64_t values[] = {static_cast<int64_t>(std::min<uint64_t>(count, INT64_MAX)),
+                                std::max<int64_t>(wait_ns, 0)};
+      sample.add_packed_int64(sample::value, std::begin(values), std::end(values));
+      const size_t shared = texts_.size();
+      if (m) {
+        add_text("go::goroutine_state", status_text(g));
+        add_text("name", text_of(s_, m->name));
+      }
+      for (const auto& [key, value] : texts_) {
+        pbf_writer label(sample, sample::label);
+        label.add_int64(label::key, key);
+        label.add_int64(label::str, value);
+      }
+      texts_.resize(shared);
+      if (m) write_numbers(sample, g, *m);
+    }
+    hand_on();
+  }
+
+  void write_numbers(pbf_writer& sample, const Group& g, const Member& m) {
+    const auto add = [&](std::string_view key, uint64_t value, std::string_view unit) {
+      pbf_writer label(sample, sample::label);
+      label.add_int64(label::key, string(key));
+      label.add_int64(label::num, static_cast<int64_t>(std::min<uint64_t>(value, INT64_MAX)));
+      if (!unit.empty()) label.add_int64(label::num_unit, string(unit));
+    };
+    constexpr int64_t kMinute = 60'000'000'000;  // ns
+    add("go::goroutine", m.goid, "id");
+    if (m.parent_goid != 0) add("go::goroutine_created_by", m.parent_goid, "id");
+    if (is_blocked(g.state) && m.since_ns >= 0) {
+      add("wait_ns", static_cast<uint64_t>(m.since_ns), "nanoseconds");
+      const int64_t minutes = m.since_ns / kMinute;
+      if (minutes > 0) {
+        add("go::goroutine_wait_minutes", static_cast<uint64_t>(minutes), "minutes");
+      }
+    }
+    if (m.stack_bytes != 0) add("stack_bytes", m.stack_bytes, "bytes");
+    if (m.cpu_ns >= 0) add("cpu_ns", static_cast<uint64_t>(m.cpu_ns), "nanoseconds");
+  }
 
   void hand_on() {
     gzip_.write(buffer_);
@@ -284,6 +351,9 @@ class Writer {
   std::string buffer_;  // the field under construction
   pbf_writer top_{buffer_};
   std::vector<Shown> shown_;
+  std::vector<uint64_t> location_ids_;              // of the current group's stack
+  std::vector<std::pair<int64_t, int64_t>> texts_;  // its labels, keys and values
+  size_t own_texts_ = 0;                            // of these, the goroutine's own
   std::unordered_map<std::string_view, int64_t> string_ids_;
   std::vector<std::string_view> strings_;  // by number
   std::deque<std::string> cleaned_;        // never moves what strings_ refers to
@@ -298,9 +368,24 @@ bool write_pprof(const Snapshot& s, const Sink& sink) {
   Gzip gzip(out);
   Writer writer(s, gzip);
   writer.write_head();
-  for (const Record& r : make_records(s, true)) {
+  const Records all = make_records(s, true);
+  for (const Record& r : all.records) {
     if (!out.ok()) return false;
     writer.write_sample(r);
+  }
+  writer.write_strings();
+  gzip.finish();
+  return out.finish();
+}
+
+bool write_pprof3(const Snapshot& s, const Sink& sink) {
+  Out out(sink);
+  Gzip gzip(out);
+  Writer writer(s, gzip);
+  writer.write_head();
+  for (const Group& g : s.groups) {
+    if (!out.ok()) return false;
+    writer.write_samples(g, out);
   }
   writer.write_strings();
   gzip.finish();

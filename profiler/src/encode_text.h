@@ -28,6 +28,29 @@ inline void append_hex(std::string& to, uint64_t n) {
   to.append("0x").append(digits, end);
 }
 
+// As Go's time.Duration: 1h2m3.5s, 1.25ms, 0s. Not negative.
+inline void append_duration(std::string& to, int64_t ns) {
+  constexpr int64_t kMicro = 1000, kMilli = 1000 * kMicro, kSecond = 1000 * kMilli;
+  const auto append_fraction = [&to](int64_t n, int64_t unit) {
+    append_dec(to, n / unit);
+    if (n % unit == 0) return;
+    std::string digits = std::to_string(unit + n % unit);  // 1, then the digits with their zeros
+    digits.erase(digits.find_last_not_of('0') + 1);
+    to.append(".").append(digits, 1);
+  };
+  if (ns < kSecond) {
+    const int64_t unit = ns >= kMilli ? kMilli : ns >= kMicro ? kMicro : 1;
+    append_fraction(ns, ns == 0 ? kSecond : unit);
+    to.append(ns == 0 ? "s" : unit == kMilli ? "ms" : unit == kMicro ? "\u00b5s" : "ns");
+    return;
+  }
+  const int64_t minutes = ns / (60 * kSecond);
+  if (minutes >= 60) append_dec(to, minutes / 60), to.push_back('h');
+  if (minutes > 0) append_dec(to, minutes % 60), to.push_back('m');
+  append_fraction(ns % (60 * kSecond), kSecond);
+  to.push_back('s');
+}
+
 // Zero-padded, as the escapes \x, \u and \U want it.
 inline void append_hex_digits(std::string& to, uint32_t n, int width) {
   for (int shift = 4 * (width - 1); shift >= 0; shift -= 4) {

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include <algorithm>
+
 #include "rules.h"
 
 #if defined(__x86_64__)
@@ -40,6 +42,11 @@ void keep_labels(Probe& out) {
   out.labels = out.g.labels;
 }
 
+uint32_t bytes_in_use(const Registers& regs, const Goroutine& g) {
+  if (regs.sp < g.stack_lo || regs.sp >= g.stack_hi) return 0;
+  return static_cast<uint32_t>(std::min<uintptr_t>(g.stack_hi - regs.sp, UINT32_MAX));
+}
+
 // In the signal handler of the asked thread. Async-signal-safe. Copies through volatile, so that
 // the compiler makes no call of memcpy out of it: sanitizers watch that one.
 void answer(const Goroutine& g, const Registers& regs, void* arg) {
@@ -49,6 +56,7 @@ void answer(const Goroutine& g, const Registers& regs, void* arg) {
   const auto* from = reinterpret_cast<const volatile uint64_t*>(&g);
   for (size_t i = 0; i < sizeof g / sizeof(uint64_t); ++i) to[i] = from[i];
   ref_labels(request.out);
+  request.out.stack_bytes = bytes_in_use(regs, g);
   request.walk = unwind(regs, g.stack_lo, g.stack_hi, true, request.out.stack);
 }
 
@@ -87,17 +95,26 @@ uint64_t ticks() noexcept {
 
 Seen probe(size_t slot, ProbeContext& context, Probe& out) {
   int misses = 0, moves = 0;
+  out.known_stack = WalkMemo::kNone;
+  context.traced = false;
   for (;;) {
     Registers regs;
-    Walk walk;
-    switch (introspect::hold(slot, out.g, regs)) {
+    Walk walk{true, 0};
+    switch (introspect::hold(slot, out.g, regs, context.detail)) {
       case Scan::empty:
         return Seen::nobody;
       case Scan::held: {
         const uint64_t start = ticks();
         ref_labels(out);
-        walk = unwind(regs, out.g.stack_lo, out.g.stack_hi, false, out.stack);
+        out.known_stack = context.memo.find(regs, out.g.stack_hi);
+        if (out.known_stack == WalkMemo::kNone) {
+          context.traced = !context.memo.full();
+          context.regs = regs;
+          walk = unwind(regs, out.g.stack_lo, out.g.stack_hi, false, out.stack,
+                        context.traced ? &context.trace : nullptr);
+        }
         introspect::release(slot);
+        out.stack_bytes = bytes_in_use(regs, out.g);
         const uint64_t held = ticks() - start;
         if (held > context.longest_hold) context.longest_hold = held;
         keep_labels(out);
@@ -119,6 +136,7 @@ Seen probe(size_t slot, ProbeContext& context, Probe& out) {
         out.g.object_count = out.g.objects_total = 0;
         out.g.name[0] = '\0';
         no_stack(out.stack);
+        out.stack_bytes = 0;
         return Seen::goroutine;
       }
     }

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "unwind.h"
+#include "walk_memo.h"
 
 namespace weir::profiler {
 
@@ -23,7 +24,9 @@ struct Probe {
   Probe& operator=(const Probe&) = delete;
 
   introspect::Goroutine g;
-  RawStack stack;  // depth 0: no stack could be had
+  uint32_t known_stack = WalkMemo::kNone;  // what the memo said; then `stack` is not filled
+  RawStack stack;                          // depth 0: no stack could be had
+  uint32_t stack_bytes = 0;                // in use; 0: not known
   // The last labels that were met, with a reference; g.labels is this or null. It is kept from one
   // probe to the next, since goroutines of the same labels tend to follow each other.
   const introspect::LabelSet* labels = nullptr;
@@ -37,6 +40,11 @@ enum class Seen : uint8_t {
 
 // One capture's budget and measurements.
 struct ProbeContext {
+  WalkMemo memo;
+  WalkTrace trace;               // of the last walk, where `traced`
+  introspect::Registers regs{};  // that it started from
+  bool traced = false;
+  introspect::Detail detail = introspect::Detail::objects;
   uint64_t longest_hold = 0;          // ticks
   int64_t patience_ns = 500'000'000;  // for all threads that do not answer, together
 };

@@ -1,7 +1,10 @@
 #include "snapshot_builder.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
+#include <new>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -30,27 +33,46 @@ bool same(const Object& a, const Object& b) {
   return fields(a) == fields(b);
 }
 
+// Negative: not known.
+void add_time(Group& group, int64_t sum_ns, int64_t oldest_ns) {
+  if (sum_ns < 0) return;
+  if (__builtin_add_overflow(std::max<int64_t>(group.wait_ns, 0), sum_ns, &group.wait_ns)) {
+    group.wait_ns = INT64_MAX;
+  }
+  group.oldest_ns = std::max(group.oldest_ns, oldest_ns);
+}
+
 }  // namespace
 
+// Mapped and unmapped by itself: a million members go back to the kernel, not into malloc's arenas.
 struct SnapshotBuilder::Chunk {
   static constexpr size_t kMembers = 16384;
+
+  static void* operator new(size_t bytes) {
+    void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) throw std::bad_alloc();
+    return at;
+  }
+  static void operator delete(void* at, size_t bytes) { munmap(at, bytes); }
+
   size_t used = 0;
   std::array<Member, kMembers> members;
   std::array<uint32_t, kMembers> groups;
 };
 
-SnapshotBuilder::SnapshotBuilder() = default;
+SnapshotBuilder::SnapshotBuilder(Detail detail) : detail_(detail) {}
 SnapshotBuilder::~SnapshotBuilder() {
   for (const auto& [set, index] : label_sets_) introspect::unref_labels(set);
 }
 
 size_t SnapshotBuilder::GroupKeyHash::operator()(const GroupKey& k) const noexcept {
-  uint64_t h = uint64_t{k.stack} << 32 | k.created_by;
-  h = (h ^ h >> 32 ^ k.labels) * 0xd6e8feb86659fd93U;
-  h = (h ^ h >> 29) * 0x9fb21c651e98df25U;
-  h ^= static_cast<uint64_t>(k.state) | static_cast<uint64_t>(k.reason) << 8 |
-       static_cast<uint64_t>(k.object) << 16 | static_cast<uint64_t>(k.thread) << 24;
-  return h * 0x9e3779b97f4a7c15U;
+  uint64_t h = reinterpret_cast<uintptr_t>(k.gopc) * 0xd6e8feb86659fd93U;
+  h = (h ^ h >> 29 ^ (uint64_t{k.labels} << 32 | k.stack)) * 0x9fb21c651e98df25U;
+  h ^= h >> 32 ^ (static_cast<uint64_t>(k.state) | static_cast<uint64_t>(k.reason) << 8 |
+                  static_cast<uint64_t>(k.object) << 16 | static_cast<uint64_t>(k.thread) << 24 |
+                  static_cast<uint64_t>(k.locked) << 25);
+  h *= 0x9e3779b97f4a7c15U;
+  return h ^ h >> 32;
 }
 
 uint32_t SnapshotBuilder::intern_location(uint64_t address) {
@@ -89,17 +111,22 @@ uint32_t SnapshotBuilder::intern_labels(const introspect::LabelSet* set) {
       const Label label = introspect::label_at(set, i);
       labels.emplace_back(label.key, label.value);
     }
-    const auto index = static_cast<uint32_t>(labels_.size());
-    const auto [alike, is_first] = labels_by_text_.try_emplace(std::move(labels), index);
-    if (is_first) labels_.push_back(&alike->first);
-    found->second = alike->second;
+    found->second = intern_labels(std::move(labels));
   }
   last_set_ = set;
   return last_labels_ = found->second;
 }
 
+uint32_t SnapshotBuilder::intern_labels(Labels labels) {
+  const auto index = static_cast<uint32_t>(labels_.size());
+  const auto [found, is_new] = labels_by_text_.try_emplace(std::move(labels), index);
+  if (is_new) labels_.push_back(&found->first);
+  return found->second;
+}
+
 uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
-  if (last_group_ != kNone && key == last_key_) return last_group_;
+  CachedGroup& cached = cache_[GroupKeyHash()(key) % kCachedGroups];
+  if (cached.group != kNone && cached.key == key) return cached.group;
   const auto index = static_cast<uint32_t>(snapshot_.groups.size());
   const auto [found, is_new] = groups_.try_emplace(key, index);
   if (is_new) {
@@ -108,12 +135,13 @@ uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
     group.state = key.state;
     group.wait_reason = introspect::to_string(key.reason);
     group.object_kind = introspect::to_string(key.object);
-    group.created_by = key.created_by;
+    group.created_by = intern_return_address(key.gopc);
     group.labels = *labels_[key.labels];
     group.thread = key.thread;
+    group.locked = key.locked;
   }
-  last_key_ = key;
-  return last_group_ = found->second;
+  cached = {key, found->second};
+  return found->second;
 }
 
 Object SnapshotBuilder::make_object(const introspect::Goroutine& g, uint32_t i) {
@@ -178,33 +206,45 @@ void SnapshotBuilder::add_objects(size_t slot, const introspect::Goroutine& g, M
   snapshot_.objects.push_back(std::move(object));
 }
 
-void SnapshotBuilder::add(size_t slot, const Probe& probe) {
+uint32_t SnapshotBuilder::add(size_t slot, const Probe& probe) {
   const introspect::Goroutine& g = probe.g;
-  Member member;
-  member.goid = g.goid;
-  member.parent_goid = g.parent_goid;
-  member.since_ns = g.since_ns;
-  member.name = intern_text(g.name);
-  add_objects(slot, g, member);
-
   GroupKey key{};
-  key.stack = stacks_.add(probe.stack);
-  key.created_by = intern_return_address(g.gopc);
+  key.gopc = g.gopc;
+  key.stack = probe.known_stack != WalkMemo::kNone ? probe.known_stack : stacks_.add(probe.stack);
   key.labels = intern_labels(g.labels);
   key.state = state_of(g.state);
-  if (g.state == introspect::State::waiting) key.reason = g.wait_reason;
-  key.object = g.object_count > 0 ? g.objects[0].kind : introspect::ObjectKind::none;
+  if (g.state == introspect::State::waiting) {
+    key.reason = g.wait_reason;
+    key.object = g.object_kind;
+  }
   key.thread = g.thread;
-  const uint32_t group = group_of(key);
-  snapshot_.groups[group].count++;
+  key.locked = g.locked;
+  const uint32_t index = group_of(key);
+  Group& group = snapshot_.groups[index];
+  group.count++;
+  add_time(group, g.since_ns, g.since_ns);
   if (!g.thread) snapshot_.total++;
+  if (detail_ != Detail::groups) add_member(slot, probe, index);
+  return key.stack;
+}
 
+void SnapshotBuilder::add_member(size_t slot, const Probe& probe, uint32_t group) {
+  const introspect::Goroutine& g = probe.g;
   if (chunks_.empty() || chunks_.back()->used == Chunk::kMembers) {
     chunks_.push_back(std::make_unique_for_overwrite<Chunk>());
     chunks_.back()->used = 0;
   }
   Chunk& chunk = *chunks_.back();
-  chunk.members[chunk.used] = member;
+  Member& member = chunk.members[chunk.used];
+  member = {};
+  member.goid = g.goid;
+  member.parent_goid = g.parent_goid;
+  member.since_ns = g.since_ns;
+  member.name = intern_text(g.name);
+  member.stack_bytes = probe.stack_bytes;
+  if (detail_ == Detail::objects || g.object_kind == introspect::ObjectKind::io) {
+    add_objects(slot, g, member);
+  }
   chunk.groups[chunk.used++] = group;
 }
 
@@ -231,6 +271,30 @@ void SnapshotBuilder::add(const introspect::Context& context) {
   }
 }
 
+void SnapshotBuilder::absorb(const SnapshotBuilder& other) {
+  std::vector<uint32_t> stacks, labels;  // their index there -> here
+  const auto raw = std::make_unique<RawStack>();
+  for (uint32_t i = 0; i < other.stacks_.size(); ++i) {
+    const auto pcs = other.stacks_.pcs(i);
+    std::ranges::copy(pcs, raw->pcs);
+    raw->depth = static_cast<uint32_t>(pcs.size());
+    raw->truncated = other.stacks_.truncated(i);
+    rehash(*raw);
+    stacks.push_back(stacks_.add(*raw));
+  }
+  for (const Labels* set : other.labels_) labels.push_back(intern_labels(*set));
+  for (const auto& [its_key, index] : other.groups_) {
+    const Group& from = other.snapshot_.groups[index];
+    GroupKey key = its_key;
+    key.stack = stacks[key.stack];
+    key.labels = labels[key.labels];
+    Group& to = snapshot_.groups[group_of(key)];
+    to.count += from.count;
+    add_time(to, from.wait_ns, from.oldest_ns);
+  }
+  snapshot_.total += other.snapshot_.total;
+}
+
 std::vector<SnapshotBuilder::Missing> SnapshotBuilder::missing_owners() const {
   if (owned_.empty()) return {};
   std::unordered_set<uint64_t> owners;
@@ -250,6 +314,7 @@ std::vector<SnapshotBuilder::Missing> SnapshotBuilder::missing_owners() const {
 }
 
 void SnapshotBuilder::fill_members() {
+  if (detail_ == Detail::groups) return;
   for (Group& g : snapshot_.groups) g.members.reserve(g.count);
   for (auto& chunk : chunks_) {
     for (size_t i = 0; i < chunk->used; ++i) {
@@ -310,8 +375,8 @@ void SnapshotBuilder::sort_groups() {
       if (!std::ranges::equal(pa, pb)) return std::ranges::lexicographical_compare(pa, pb);
       return a.stack < b.stack;
     }
-    return std::tie(a.state, a.wait_reason, a.members.front().goid) <
-           std::tie(b.state, b.wait_reason, b.members.front().goid);
+    return std::tie(a.state, a.wait_reason, a.created_by, a.labels) <
+           std::tie(b.state, b.wait_reason, b.created_by, b.labels);
   };
   std::sort(snapshot_.groups.begin(), snapshot_.groups.end(), before);
 }

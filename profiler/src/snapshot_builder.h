@@ -1,13 +1,14 @@
 // SnapshotBuilder: probes of goroutines, one after the other -> Snapshot.
 //
-// Made for a million goroutines: each costs 44 bytes here (a Member and its group's index, in
-// chunks that are given back while the groups are filled); stacks, locations, names, labels and
-// objects are stored once. Program counters are interned while goroutines are added and symbolized
-// once, in finish().
+// Made for a million goroutines: each costs nothing here but, from Detail::members on, 60 bytes (a
+// Member and its group's index, in chunks that are given back while the groups are filled); stacks,
+// locations, names, labels and objects are stored once. Program counters are interned while
+// goroutines are added and symbolized once, in finish().
 #pragma once
 
 #include <weir/introspect.h>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include <weir/profiler/capture.h>
 #include <weir/profiler/snapshot.h>
 
 #include "probe.h"
@@ -28,13 +30,17 @@ namespace weir::profiler {
 
 class SnapshotBuilder {
  public:
-  SnapshotBuilder();
+  explicit SnapshotBuilder(Detail detail);
   ~SnapshotBuilder();
 
-  void add(size_t slot, const Probe& probe);
+  // Returns the number of its stack, which Probe::known_stack may have for others.
+  uint32_t add(size_t slot, const Probe& probe);
   void add(const introspect::Context& context);
   // One that exists but is not shown. Owners of locks are looked for among these, too.
   void add_bystander(uint64_t goid) { bystanders_.push_back(goid); }
+
+  // Adds what another builder has seen, who has looked at other slots. Both of Detail::groups.
+  void absorb(const SnapshotBuilder& other);
 
   // An owner of a lock that was not met, and one goroutine that was seen waiting for that lock.
   struct Missing {
@@ -53,18 +59,20 @@ class SnapshotBuilder {
 
  private:
   struct GroupKey {
+    const void* gopc;
     uint32_t stack;
-    uint32_t created_by;
     uint32_t labels;  // index into labels_
     State state;
     introspect::WaitReason reason;
     introspect::ObjectKind object;
     bool thread;
+    bool locked;
     bool operator==(const GroupKey&) const = default;
   };
   struct GroupKeyHash {
     size_t operator()(const GroupKey& k) const noexcept;
   };
+  using Labels = std::vector<std::pair<std::string, std::string>>;
   using ContextKey = std::tuple<const void*, introspect::ContextKind, std::string_view>;
   struct Chunk;
   struct Waiter {
@@ -77,7 +85,9 @@ class SnapshotBuilder {
   uint32_t intern_return_address(const void* pc);
   uint32_t intern_text(const char* text);
   uint32_t intern_labels(const introspect::LabelSet* set);
+  uint32_t intern_labels(Labels labels);
   uint32_t group_of(const GroupKey& key);
+  void add_member(size_t slot, const Probe& probe, uint32_t group);
   void add_objects(size_t slot, const introspect::Goroutine& g, Member& member);
   Object make_object(const introspect::Goroutine& g, uint32_t i);
   void fill_members();
@@ -86,15 +96,20 @@ class SnapshotBuilder {
   void sort_groups();
   void sort_contexts();
 
+  const Detail detail_;
   Snapshot snapshot_;
   StackTable stacks_;
   std::vector<std::unique_ptr<Chunk>> chunks_;
   std::unordered_map<GroupKey, uint32_t, GroupKeyHash> groups_;
-  GroupKey last_key_{};  // goroutines alike tend to follow each other
-  uint32_t last_group_ = kNone;
+  // In front of groups_: goroutines that are many are alike.
+  struct CachedGroup {
+    GroupKey key{};
+    uint32_t group = kNone;
+  };
+  static constexpr size_t kCachedGroups = 256;
+  std::array<CachedGroup, kCachedGroups> cache_;
   std::unordered_map<uint64_t, uint32_t> locations_;  // address -> index
   std::unordered_map<std::string, uint32_t> texts_;   // -> index into Snapshot::strings
-  using Labels = std::vector<std::pair<std::string, std::string>>;
   std::map<Labels, uint32_t> labels_by_text_{{{}, 0}};
   std::vector<const Labels*> labels_{&labels_by_text_.begin()->first};  // the first: none
   // Sets that were met, each with a reference: so that an address means one set for the whole

@@ -1,6 +1,6 @@
 // The stack walk: program counters from a goroutine's registers to the end of its stack, by the
 // rules of rules.h. Async-signal-safe, allocates nothing, reads nothing outside [regs.sp,
-// stack_hi).
+// stack_hi), or, of an interrupted thread, its red zone below.
 #pragma once
 
 #include <weir/introspect.h>
@@ -25,8 +25,26 @@ struct Walk {
   uintptr_t missing = 0;  // walked so far, marked truncated
 };
 
-// `exact`: regs.pc is where the goroutine was interrupted, not a return address.
+// What a walk read, and so what it depends on beside the registers' pc and sp.
+struct WalkTrace {
+  struct Word {
+    uintptr_t at, value;
+    bool relative;  // an address on the stack (else a return address)
+    bool matters;   // false: a saved frame pointer that no frame address was computed from
+  };
+  static constexpr uint32_t kMaxWords = 128;
+  uint32_t count = 0;
+  bool fp_matters = false;  // of the registers
+  bool overflown = false;   // there was more
+  Word words[kMaxWords];
+};
+
+// `exact`: regs.pc is where the goroutine was interrupted, not a return address. `trace`, where
+// given, tells what was read.
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
-            RawStack& out) noexcept;
+            RawStack& out, WalkTrace* trace = nullptr) noexcept;
+
+// Sets the hash of a stack that was put together otherwise.
+void rehash(RawStack& stack) noexcept;
 
 }  // namespace weir::profiler

@@ -116,13 +116,41 @@ void copy_text(char (&to)[N], const char (&from)[N]) noexcept {
   for (size_t i = 0; i < N; i++) to[i] = from[i];
 }
 
+ObjectKind object_kind(const G* gp) noexcept {
+  if (!gp->waitobj) return ObjectKind::none;
+  switch (gp->waitreason) {
+    case WaitReason::chan_receive:
+    case WaitReason::chan_send:
+    case WaitReason::select:
+      return ObjectKind::chan;
+    case WaitReason::mutex_lock:
+      return ObjectKind::mutex;
+    case WaitReason::rwmutex_rlock:
+    case WaitReason::rwmutex_lock:
+      return ObjectKind::rwmutex;
+    case WaitReason::waitgroup_wait:
+      return ObjectKind::waitgroup;
+    case WaitReason::io_wait:
+      return ObjectKind::io;
+    case WaitReason::cond_wait:
+      return ObjectKind::cond;
+    case WaitReason::semacquire:
+      return ObjectKind::semaphore;
+    default:
+      return ObjectKind::none;
+  }
+}
+
 // The wait record of a G that waits and cannot stop waiting now: held, or a thread in our signal
 // handler.
-void read_wait(const G* gp, Goroutine& g) noexcept {
+void read_wait(const G* gp, Goroutine& g, Detail detail) noexcept {
   g.wait_reason = gp->waitreason;
+  g.object_kind = object_kind(gp);
+  if (detail == Detail::group) return;
   g.context = gp->wait_context;
   const void* at = gp->waitobj;
   if (!at) return;
+  if (detail == Detail::member && gp->waitreason != WaitReason::io_wait) return;
   switch (gp->waitreason) {
     case WaitReason::chan_receive:
     case WaitReason::chan_send:
@@ -189,22 +217,25 @@ void read_wait(const G* gp, Goroutine& g) noexcept {
   }
 }
 
-void read_fixed(const G* gp, Goroutine& g) noexcept {
+void read_fixed(const G* gp, Goroutine& g, Detail detail) noexcept {
   g.goid = gp->goid.load(kRelaxed);
   g.parent_goid = gp->parent_goid;
   g.gopc = gp->gopc;
   g.start_pc = gp->startpc;
   g.thread = gp->is_thread;
+  g.locked = gp->locked_m != nullptr;
   g.wait_reason = WaitReason::none;
+  g.object_kind = ObjectKind::none;
   g.stack_lo = gp->stack_lo;
   g.stack_hi = gp->stack_hi;
   g.context = nullptr;
   g.object_count = g.objects_total = 0;
   g.labels = nullptr;
+  g.name[0] = g.io_network[0] = g.io_local[0] = g.io_remote[0] = 0;
+  if (detail == Detail::group) return;
   const char* name = gp->names[gp->shown_name.load(std::memory_order_seq_cst)];
   for (size_t i = 0; i < sizeof g.name; i++) g.name[i] = name[i];
   g.name[kMaxName] = 0;
-  g.io_network[0] = g.io_local[0] = g.io_remote[0] = 0;
 }
 
 State state_of(uint32_t status) noexcept {
@@ -263,7 +294,7 @@ void ref_labels(const LabelSet* set) noexcept { rt::ref_labels(const_cast<LabelS
 
 size_t slot_count() noexcept { return rt::slot_limit(); }
 
-Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
+Scan hold(size_t slot, Goroutine& g, Registers& regs, Detail detail) noexcept {
   if (slot >= rt::slot_limit()) return Scan::empty;
   G* gp = rt::slot_g(static_cast<uint32_t>(slot));
   if (!gp) return Scan::empty;
@@ -277,7 +308,7 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
     }
     if (status == rt::Gidle || status == rt::Gdead) return Scan::empty;
     if (status == rt::Grunning || gp->is_thread) {
-      read_fixed(gp, g);
+      read_fixed(gp, g, detail);
       g.state = state_of(status);
       if (status == rt::Gwaiting) g.wait_reason = gp->waitreason;
       g.since_ns = rt::ns_since(gp->since.load(kRelaxed));
@@ -290,7 +321,7 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
                                           kRelaxed)) {
       continue;
     }
-    read_fixed(gp, g);
+    read_fixed(gp, g, detail);
     g.labels = gp->labels.load(std::memory_order_seq_cst);
     g.state = state_of(status);
     g.since_ns = rt::ns_since(gp->since.load(kRelaxed));
@@ -298,7 +329,7 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
       regs = {gp->syscall_pc, gp->syscall_sp, gp->syscall_fp};
       return Scan::held;
     }
-    if (status == rt::Gwaiting) read_wait(gp, g);
+    if (status == rt::Gwaiting) read_wait(gp, g, detail);
     uintptr_t sp = gp->sp;
     regs.pc = rt::load_word(sp + rt::kSavedPc);
     regs.sp = sp + rt::kSavedSize;
@@ -315,6 +346,24 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept {
 void release(size_t slot) noexcept {
   G* gp = rt::slot_g(static_cast<uint32_t>(slot));
   gp->status.store(gp->status.load(kRelaxed) & ~rt::Gscan, std::memory_order_release);
+}
+
+void prefetch_record(size_t slot) noexcept {
+  if (slot >= rt::slot_limit()) return;
+  const G* gp = rt::slot_g(static_cast<uint32_t>(slot));
+  if (!gp) return;
+  __builtin_prefetch(gp);
+}
+
+void prefetch_stack(size_t slot) noexcept {
+  constexpr size_t kLines = 12;  // of 64 bytes: about ten frames and the G above them
+  if (slot >= rt::slot_limit()) return;
+  const G* gp = rt::slot_g(static_cast<uint32_t>(slot));
+  if (!gp) return;
+  const uintptr_t sp = gp->sp;  // a hint: it may be old
+  for (size_t line = 0; line < kLines; line++) {
+    __builtin_prefetch(reinterpret_cast<const void*>(sp + line * 64));
+  }
 }
 
 bool alive(size_t slot, uint64_t goid) noexcept {
@@ -436,12 +485,13 @@ void on_interrupt(int, siginfo_t*, void* context) {
     // stands in, or below, the guard page.
     if (crash || (regs.sp >= gp->stack_lo && regs.sp < gp->stack_hi)) {
       introspect::Goroutine g;
-      introspect::read_fixed(gp, g);
+      introspect::read_fixed(gp, g, introspect::Detail::objects);
       g.labels = gp->labels.load(std::memory_order_relaxed);
       uint32_t status = gp->status.load(std::memory_order_relaxed);
       g.state = introspect::state_of(status);
       g.since_ns = ns_since(gp->since.load(std::memory_order_relaxed));
-      if (gp->is_thread && status == Gwaiting) introspect::read_wait(gp, g);
+      if (gp->is_thread && status == Gwaiting)
+        introspect::read_wait(gp, g, introspect::Detail::objects);
       box->fn(g, regs, box->arg);
       answered = true;
     }

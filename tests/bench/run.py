@@ -25,7 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 GROUPS = ["yield", "pingpong_p1", "pingpong_p2", "buffered_p1", "buffered_p2", "spawn_join_p1", "spawn_join_p2",
           "skynet_p1", "skynet_p2", "ring", "sieve_p1", "sieve_p2", "mutex_uncontended", "mutex_contended_p1",
           "mutex_contended_p2", "select_ready", "select_blocking_p1", "select_blocking_p2", "parked", "profiles",
-          "sleepers", "echo"]
+          "profiled_p1", "profiled_p2", "sleepers", "echo"]
 NO_RECORDING = "weir (no recording)"
 NO_RECORDING_GROUPS = {"pingpong_p1", "pingpong_p2", "spawn_join_p1", "spawn_join_p2"}
 # What the benchmarks are to show: metric (a regular expression), of which column, at most or at least, the bound.
@@ -44,6 +44,11 @@ TARGETS = [
     ("parked_bytes", "weir", "≤", 4505),
     ("sleepers_.*", "weir / Go", "≤", 0.5),
     ("echo", "weir / Go", "≥", 1.2),
+    ("profile_debug1|profile_pprof", "weir", "≤", 100),
+    ("profile_debug2", "weir", "≤", 3000),
+    ("profile_.*_stall", "weir", "≤", 1),
+    ("profile_.*_memory", "weir", "≤", 64),
+    ("profiled_pingpong_.*", "weir", "≥", 0.97),
 ]
 LINE = re.compile(r"^(\w+) (-?\d+(?:\.\d+)?) (\S+)$")
 # Longer than the slowest side needs for a million parked and all profiles of them, in seconds.

@@ -297,7 +297,7 @@ TEST_P(Capture, CountsContextsByPlaceAndState) {
     ASSERT_TRUE(timed);
     EXPECT_EQ(timed->count, 1U);
     EXPECT_EQ(timed->forgotten, 0U);  // its time will come
-    EXPECT_TRUE(capture({.contexts = false}).contexts.empty());
+    EXPECT_TRUE(capture({.detail = Detail::members}).contexts.empty());
     end.close();
     ASSERT_TRUE(eventually([&] { return !weir::testing::look_at(receiver); }));
   });
@@ -436,6 +436,95 @@ TEST_P(Capture, ThousandsAlikeAreOneGroup) {
     EXPECT_LE(s.objects.size(), 64U);
     c.close();
     ASSERT_TRUE(weir::testing::settle());
+  });
+}
+
+// Goroutines of a snapshot of groups that wait in spotted::receive.
+uint64_t count_in_receive(const Snapshot& s) {
+  uint64_t count = 0;
+  for (const Group& g : s.groups) {
+    if (g.wait_reason != "chan receive" || g.object_kind != "chan") continue;
+    bool there = false;
+    for (const uint32_t l : s.stacks[g.stack].locations) {
+      for (const uint32_t f : s.locations[l].frames) {
+        there |= s.frames[f].function.starts_with("spotted::receive");
+      }
+    }
+    if (there) count += g.count;
+  }
+  return count;
+}
+
+// Counts and times without members, from more goroutines than one thread looks at.
+TEST_P(Capture, OfGroupsAlone) {
+  run([] {
+    const auto n = static_cast<uint64_t>(weir::testing::scaled(70'000));
+    const uint64_t before = count_in_receive(capture({.detail = Detail::groups}));
+    auto ch = make_chan<int>();
+    WaitGroup wg;
+    for (uint64_t i = 0; i < n; i++) wg.go([=] { spotted::receive(ch); });
+    Snapshot s;
+    ASSERT_TRUE(eventually([&] {
+      s = capture({.detail = Detail::groups});
+      return count_in_receive(s) == before + n;
+    })) << count_in_receive(s);
+    EXPECT_TRUE(s.objects.empty());
+    EXPECT_TRUE(s.contexts.empty());
+    uint64_t sum = 0;
+    for (const Group& g : s.groups) {
+      EXPECT_TRUE(g.members.empty());
+      EXPECT_GE(g.oldest_ns, 0);
+      EXPECT_GE(g.wait_ns, g.oldest_ns);
+      if (!g.thread) sum += g.count;
+    }
+    EXPECT_EQ(sum, s.total);
+    EXPECT_GE(s.total, n + 1);
+    ch.close();
+    wg.wait();
+  });
+}
+
+TEST_P(Capture, OfMembersWithoutObjects) {
+  run([] {
+    auto ch = make_chan<int>();
+    go(GoOptions{.name = "waiter"}, [=] { spotted::receive(ch); });
+    ASSERT_TRUE(eventually([&] {
+      const Snapshot s = capture({.detail = Detail::members});
+      EXPECT_TRUE(s.objects.empty());
+      for (const Group& g : s.groups) {
+        for (const Member& m : g.members) {
+          if (s.strings[m.name] != "waiter" || g.wait_reason != "chan receive") continue;
+          EXPECT_EQ(g.object_kind, "chan");
+          EXPECT_EQ(m.object_count, 0U);
+          EXPECT_GT(m.stack_bytes, 100U);
+          EXPECT_LT(m.stack_bytes, 64U << 10);
+          EXPECT_GE(m.since_ns, 0);
+          EXPECT_EQ(g.wait_ns, m.since_ns);
+          return true;
+        }
+      }
+      return false;
+    }));
+    ch.close();
+  });
+}
+
+TEST_P(Capture, TellsWhoIsLockedToItsThread) {
+  run([] {
+    auto ch = make_chan<int>(), done = make_chan<int>();
+    const uint64_t goid = go_with_id([=] {
+      lock_os_thread();
+      spotted::receive(ch);
+      unlock_os_thread();
+      done.send(1);
+    });
+    ASSERT_TRUE(eventually([&] {
+      const Snapshot s = capture();
+      const Found found = find(s, goid);
+      return found && found.group->state == State::waiting && found.group->locked;
+    }));
+    ch.close();
+    done.recv();
   });
 }
 

@@ -1,6 +1,7 @@
 // write_debug1 against Go's text, letter by letter, and against go tool pprof.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,10 +19,19 @@ using weir::profiler::testing::ReaderProcess;
 using weir::profiler::testing::SnapshotBuilder;
 using weir::profiler::testing::written;
 
+// What Go would write: without our `# state:` lines.
+std::string gos_text(const Snapshot& s) {
+  std::string text = written(write_debug1, s);
+  for (size_t at = text.find("\n# state: "); at != text.npos; at = text.find("\n# state: ", at)) {
+    text.erase(at + 1, text.find('\n', at + 1) - at);
+  }
+  return text;
+}
+
 constexpr uint64_t kPark = 0x437555, kRecv = 0x40619a, kWorker = 0x4b515a, kEntry = 0x461240;
 
 TEST(EncodeDebug1, EmptySnapshotIsTheHeaderAlone) {
-  EXPECT_EQ(written(write_debug1, Snapshot{}), "goroutine profile: total 0\n");
+  EXPECT_EQ(gos_text(Snapshot{}), "goroutine profile: total 0\n");
 }
 
 // The example that Go 1.19.8 wrote, with its addresses.
@@ -32,7 +42,7 @@ TEST(EncodeDebug1, IsGosTextLetterByLetter) {
        b.call(kWorker, "main.worker", "src/main.go", 13, 0x1a), b.runtime_call(kEntry, "goexit")});
   b.group(stack, "chan receive", {5, 6}).labels = {{"alpha", "v \"2\""}, {"zeta", "v1"}};
   b.group(stack, "chan receive", {7, 8, 9});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 5\n"
             "3 @ 0x437556 0x40619b 0x4b515b 0x461241\n"
             "#\t0x4b515a\tmain.worker+0x1a\tsrc/main.go:13\n"
@@ -43,6 +53,47 @@ TEST(EncodeDebug1, IsGosTextLetterByLetter) {
             "\n");
 }
 
+// What Go's readers pass over: how those of one record differ.
+TEST(EncodeDebug1, TellsStatesTimesAndCreators) {
+  SnapshotBuilder b;
+  const uint32_t stack = b.stack({b.call(kWorker, "worker()", "w.cc", 13, 0x1a)});
+  const uint32_t go =
+      b.location(0x500, {b.runtime_frame("weir::go"), b.frame("zoo::start()", "zoo.cc", 50, 2)});
+  Group& waiting = b.group(stack, "chan receive", {1, 2, 3});
+  waiting.created_by = go;
+  waiting.members[0].since_ns = 60'000'000'000;
+  waiting.members[1].since_ns = 500'000'000;
+  waiting.members[2].since_ns = 1'250;
+  b.group(stack, "", {4}).state = State::runnable;
+  Group& summed = b.counted(stack, "sync.Mutex.Lock", 2);
+  summed.wait_ns = 3'600'000'000'000;
+  summed.oldest_ns = 3'599'000'000'000;
+  b.counted(stack, "select", 1);
+  b.group(stack, "chan send", {7}).thread = true;
+  EXPECT_EQ(written(write_debug1, b.snapshot),
+            "goroutine profile: total 8\n"
+            "8 @ 0x4b515b\n"
+            "# state: 3 chan receive, wait 1m0.50000125s (longest 1m0s), created by zoo::start() "
+            "zoo.cc:50\n"
+            "# state: 2 sync.Mutex.Lock, wait 1h0m0s (longest 59m59s)\n"
+            "# state: 1 runnable\n"
+            "# state: 1 select\n"
+            "# state: 1 chan send, wait 0s, thread\n"
+            "#\t0x4b515a\tworker()+0x1a\tw.cc:13\n"
+            "\n");
+}
+
+TEST(EncodeDebug1, ManyCreatorsOfOneRecordAreSummedUp) {
+  SnapshotBuilder b;
+  const uint32_t stack = b.stack({b.call(kWorker, "worker()", "w.cc", 13, 0x1a)});
+  for (uint64_t i = 0; i < 100; i++) {
+    b.counted(stack, "select", i + 1).created_by = b.call(0x1000 + i, "by", "b.cc", 1, 0);
+  }
+  const std::string text = written(write_debug1, b.snapshot);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2 + 32 + 1 + 1 + 1) << text;
+  EXPECT_NE(text.find("# state: 4522 others\n"), text.npos) << text;
+}
+
 // Measured on Go: beside a function of 52 characters, `main.main+0x444` is followed by 6 tabs.
 TEST(EncodeDebug1, ColumnsAlignAsGosTabwriter) {
   const std::string widest(52 - 5, 'f');
@@ -50,7 +101,7 @@ TEST(EncodeDebug1, ColumnsAlignAsGosTabwriter) {
   b.group(b.stack({b.call(0x1000, widest, "a.cc", 1, 0x444),
                    b.call(0x123456789abc, "main.main", "b.cc", 2, 0x444)}),
           "select", {1});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 1\n"
             "1 @ 0x1001 0x123456789abd\n"
             "#\t0x1000\t\t" +
@@ -68,7 +119,7 @@ TEST(EncodeDebug1, ColumnsEndWhereALineHasNoCell) {
   b.group(b.stack({b.call(0x10, "abc", "a.cc", 1, 1), b.call(0x20, "äöüß", "b.cc", 2, 1), unknown,
                    b.call(0x40, "a_longer_name", "c.cc", 3, 1)}),
           "select", {1});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 1\n"
             "1 @ 0x11 0x21 0x31 0x41\n"
             "#\t0x10\tabc+0x1\t\ta.cc:1\n"
@@ -84,7 +135,7 @@ TEST(EncodeDebug1, InlinedFramesHaveLinesOfTheirOwn) {
   const uint32_t inner = b.frame("inner()", "a.cc", 3, 0x2a),
                  outer = b.frame("outer()", "a.cc", 9, 0x2a);
   b.group(b.stack({b.location(0x10, {recv, inner, outer})}), "chan receive", {1});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 1\n"
             "1 @ 0x11\n"
             "#\t0x10\tinner()+0x2a\ta.cc:3\n"
@@ -98,7 +149,7 @@ TEST(EncodeDebug1, RuntimeFramesBetweenTheUsersAreShown) {
                    b.runtime_call(0x30, "weir::Once::call"), b.call(0x40, "g", "a.cc", 2, 1),
                    b.runtime_call(0x50, "weir_entry")}),
           "select", {1});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 1\n"
             "1 @ 0x11 0x21 0x31 0x41 0x51\n"
             "#\t0x20\tf+0x1\t\t\ta.cc:1\n"
@@ -111,7 +162,7 @@ TEST(EncodeDebug1, StackOfRuntimeFramesAloneIsShownWhole) {
   SnapshotBuilder b;
   b.group(b.stack({b.runtime_call(0x10, "gopark"), b.runtime_call(0x20, "weir_entry")}), "sleep",
           {1});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 1\n"
             "1 @ 0x11 0x21\n"
             "#\t0x10\tgopark+0x10\t/weir/runtime/src/park.cc:7\n"
@@ -131,7 +182,7 @@ TEST(EncodeDebug1, MergesWhatItShowsAsOneAndSortsByCountThenText) {
   b.group(b.stack({f, g}), "chan send", {5, 6});
   b.group(b.stack({f}), "select", {7}).labels = {{"k", "v"}};
   b.group(b.stack({g, f}), "chan send", {8}).thread = true;
-  const std::string text = written(write_debug1, b.snapshot);
+  const std::string text = gos_text(b.snapshot);
   std::vector<std::string> heads;
   for (size_t at = 0; (at = text.find('@', at)) != text.npos; ++at) {
     heads.push_back(
@@ -148,7 +199,7 @@ TEST(EncodeDebug1, TellsTruncatedAndMissingStacks) {
   b.group(b.stack({b.call(0x10, "deep", "a.cc", 1, 1), b.runtime_call(0x20, "weir::run")}, true),
           "select", {1, 2});
   b.group(b.stack({}), "", {3});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 3\n"
             "2 @ 0x11 0x21\n"
             "#\t0x10\tdeep+0x1\ta.cc:1\n"
@@ -165,7 +216,7 @@ TEST(EncodeDebug1, EscapesWhatWouldBreakTheFormat) {
   Group& g =
       b.group(b.stack({b.call(0x10, "f\n1 @ 0x1\t\x1b[31m\xff", "a\nb.cc", 1, 1)}), "select", {1});
   g.labels = {{"a\tb", "\x01\\\xc3\x28\u00e9\u202e\U000e0001\x7f"}};
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 1\n"
             "1 @ 0x11\n"
             "# labels: {\"a\\tb\":\"\\x01\\\\\\xc3(é\\u202e\\U000e0001\\x7f\"}\n"
@@ -177,7 +228,7 @@ TEST(EncodeDebug1, HugeCountsSaturate) {
   SnapshotBuilder b;
   b.counted(b.stack({b.call(0x10, "f", "a.cc", 1, 1)}), "select", UINT64_MAX);
   b.counted(b.stack({b.call(0x20, "g", "a.cc", 2, 1)}), "select", UINT64_MAX);
-  const std::string text = written(write_debug1, b.snapshot);
+  const std::string text = gos_text(b.snapshot);
   EXPECT_TRUE(
       text.starts_with("goroutine profile: total 18446744073709551615\n"
                        "18446744073709551615 @ 0x11\n"))
@@ -188,7 +239,7 @@ TEST(EncodeDebug1, IndexesThatPointNowhereAreHarmless) {
   SnapshotBuilder b;
   b.group(b.stack({77, b.location(0x10, {99})}), "select", {1});
   b.group(42, "select", {2, 3});
-  EXPECT_EQ(written(write_debug1, b.snapshot),
+  EXPECT_EQ(gos_text(b.snapshot),
             "goroutine profile: total 3\n"
             "2 @ 0x1\n#\t0x0\t[stack unavailable]\n\n"
             "1 @ 0x1 0x11\n#\t0x10\n\n");
@@ -212,7 +263,7 @@ TEST(EncodeDebug1, GoToolPprofReadsIt) {
       .labels = {{"k", "v"}};
   b.group(b.stack({}), "", {4});
   const std::string raw =
-      ReaderProcess().read("go tool pprof -symbolize=none -raw", written(write_debug1, b.snapshot));
+      ReaderProcess().read("go tool pprof -symbolize=none -raw", gos_text(b.snapshot));
   EXPECT_NE(raw.find("goroutine/count"), raw.npos) << raw;
   EXPECT_NE(raw.find("3: 1 2"), raw.npos) << raw;  // three goroutines at locations 1 and 2
   EXPECT_NE(raw.find("1: 0x10 "), raw.npos) << raw;

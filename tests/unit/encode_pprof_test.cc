@@ -38,8 +38,10 @@ std::string squeezed(const std::string& text) {
   return out;
 }
 
-std::string pprof(const std::string& options, const Snapshot& s) {
-  return squeezed(ReaderProcess().read("go tool pprof " + options, written(write_pprof, s)));
+using Writer = bool (*)(const Snapshot&, const Sink&);
+
+std::string pprof(const std::string& options, const Snapshot& s, Writer writer = write_pprof) {
+  return squeezed(ReaderProcess().read("go tool pprof " + options, written(writer, s)));
 }
 
 void expect_has(const std::string& text, std::string_view part) {
@@ -95,7 +97,7 @@ TEST_F(EncodePprof, TracesShowStackAndLabelsOfEachRecord) {
   const std::string traces = pprof("-traces -lines", b_.snapshot);
   expect_has(traces,
              "state: waiting\nwait_reason: chan receive (nil chan)\n"
-             "40 zoo::inlined /src/leaks.h:4 (inline)\n"
+             "30 zoo::inlined /src/leaks.h:4 (inline)\n"
              "zoo::leak /src/leaks.cc:41\n"
              "zoo::root /src/zoo.cc:90\n");
   expect_has(traces,
@@ -114,10 +116,56 @@ TEST_F(EncodePprof, TagsCountStatesAndReasons) {
   expect_has(tags, "pool: Total 2");
 }
 
+TEST_F(EncodePprof, TheSecondValueIsTheTimeBlocked) {
+  Snapshot& s = b_.snapshot;
+  s.groups[0].wait_ns = 90'000'000'000;  // 30 in leak, together
+  s.groups[1].wait_ns = 30'000'000'000;  // 10 more
+  s.groups[2].wait_ns = 60'000'000'000;
+  s.groups[3].wait_ns = 7'000'000'000;  // it runs: no wait
+  const std::string top = pprof("-top -sample_index=wait", s);
+  expect_has(top, "Type: wait\n");
+  expect_has(top, "of 180s total");
+  expect_has(top, "120s 66.67% 66.67% 120s 66.67% zoo::inlined (inline)\n");
+  expect_has(top, "60s 33.33% 100% 60s 33.33% zoo::work\n");
+  expect_has(pprof("-top", s), "Type: goroutine\n");  // still what is shown if nothing is said
+}
+
+TEST_F(EncodePprof, TheCreatorIsALabel) {
+  expect_has(pprof("-traces", b_.snapshot), "created_by: zoo::root()\n");
+  const std::string focused = pprof("-top -tagfocus=created_by=zoo", b_.snapshot);
+  expect_has(focused, "accounting for 10, 23.26% of 43 total");
+  expect_has(pprof("-top -tagroot=wait_reason", b_.snapshot), "40 93.02% chan receive (nil chan)");
+}
+
+// One sample per goroutine, with numbers.
+TEST_F(EncodePprof, EachGoroutineIsASampleInDebug3) {
+  Group& g = b_.group(b_.snapshot.groups[2].stack, "chan send", {17, 18});
+  g.members[0].parent_goid = 5;
+  g.members[0].since_ns = 185'000'000'000;
+  g.members[0].name = b_.text("worker");
+  g.members[0].stack_bytes = 2048;
+  g.members[0].cpu_ns = 1'500'000;
+  g.members[1].since_ns = 30'000'000'000;
+  const std::string raw = pprof("-raw -symbolize=none", b_.snapshot, write_pprof3);
+  expect_has(raw,
+             "1 185000000000: 3 2\ngo::goroutine_state:[chan send] name:[worker] state:[waiting] "
+             "wait_reason:[chan send]\n"
+             "cpu_ns:[1500000 nanoseconds] go::goroutine:[17 id] go::goroutine_created_by:[5 id] "
+             "go::goroutine_wait_minutes:[3 minutes] stack_bytes:[2048 bytes] "
+             "wait_ns:[185000000000 nanoseconds]\n");
+  expect_has(raw,
+             "1 30000000000: 3 2\ngo::goroutine_state:[chan send] state:[waiting] "
+             "wait_reason:[chan send]\ngo::goroutine:[18 id] wait_ns:[30000000000 nanoseconds]\n");
+  expect_has(raw, "30 0: ");  // a group without members
+  const std::string top =
+      pprof("-top -sample_index=wait -tagfocus=wait_ns=60s:", b_.snapshot, write_pprof3);
+  expect_has(top, "185s 86.05% 86.05% 185s 86.05% zoo::work");
+}
+
 TEST_F(EncodePprof, TheProfileIsAsGosOwn) {
   const std::string raw = pprof("-raw -symbolize=none", b_.snapshot);
   expect_has(raw, "PeriodType: goroutine count\nPeriod: 1\nTime: 2026-");
-  expect_has(raw, "Samples:\ngoroutine/count\n");
+  expect_has(raw, "Samples:\ngoroutine/count[dflt] wait/nanoseconds\n");
   expect_has(raw, "1: 0x400000/0x500000/0x1000 /bin/zoo abcdef0123456789 [FN][FL][LN][IN]\n");
   expect_has(raw,
              "0x400200 M=1 zoo::inlined() /src/leaks.h:4 s=0\nzoo::leak() /src/leaks.cc:41 s=0\n");
@@ -136,7 +184,7 @@ TEST_F(EncodePprof, AProfileMinusItselfIsEmpty) {
 
 TEST(EncodePprofEdges, EmptySnapshotIsAProfile) {
   expect_has(pprof("-raw -symbolize=none", Snapshot{}),
-             "Samples:\ngoroutine/count\nLocations\nMappings\n");
+             "Samples:\ngoroutine/count[dflt] wait/nanoseconds\nLocations\nMappings\n");
 }
 
 // The same call may be the leaf of one stack, hidden in part, and stand in the middle of another.
@@ -147,8 +195,8 @@ TEST(EncodePprofEdges, ALocationIsShownInThePartThatEachStackShows) {
   b.counted(b.stack({mixed}), "select", 3);
   b.counted(b.stack({b.call(0x20, "leaf()", "a.cc", 2, 1), mixed}), "select", 2);
   const std::string raw = pprof("-raw -symbolize=none", b.snapshot);
-  expect_has(raw, "3: 1\n");
-  expect_has(raw, "2: 2 3\n");
+  expect_has(raw, "3 0: 1\n");
+  expect_has(raw, "2 0: 2 3\n");
   expect_has(raw, "1: 0x10 M=1 user() a.cc:1 s=0\n");
   expect_has(raw,
              "3: 0x10 M=1 weir::Once::call /weir/runtime/src/park.cc:7 s=0\nuser() a.cc:1 s=0\n");
@@ -193,7 +241,7 @@ TEST(EncodePprofEdges, NamesAndLabelsAreCleaned) {
 TEST(EncodePprofEdges, HugeCountsAreCutToWhatTheFormatHolds) {
   SnapshotBuilder b;
   b.counted(b.stack({b.call(0x10, "f()", "a.cc", 1, 1)}), "select", UINT64_MAX);
-  expect_has(pprof("-raw -symbolize=none", b.snapshot), "9223372036854775807: 1\n");
+  expect_has(pprof("-raw -symbolize=none", b.snapshot), "9223372036854775807 0: 1\n");
 }
 
 TEST(EncodePprofEdges, ManyRecordsInBoundedPieces) {

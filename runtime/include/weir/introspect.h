@@ -91,7 +91,9 @@ struct Goroutine {
   const void* start_pc;  // its function's entry; null for a thread
   State state;
   WaitReason wait_reason;  // meaningful while waiting
+  ObjectKind object_kind;  // of what it waits for; none: of nothing, or of nothing that exists
   bool thread;             // a plain OS thread that uses weir, not a goroutine
+  bool locked;             // to its OS thread (lock_os_thread)
   int64_t since_ns;        // for how long it has been in this state, ns; running: without a switch
   uintptr_t stack_lo, stack_hi;  // the bytes of its stack: [lo, hi)
   // Waiting: the context that may end the wait, too (recv(ctx), ...): an introspect::Context's
@@ -125,16 +127,30 @@ enum class Scan : uint8_t {
   running,  // it runs on a thread: ask it by interrupt
 };
 
+// How much `hold` reads of a goroutine. Each step touches more memory, and among a million
+// goroutines none of it is in a cache.
+enum class Detail : uint8_t {
+  group,    // what goroutines alike have in common: not name, io_*, context, objects
+  member,   // and these but for objects: an IO wait's addresses are read, too
+  objects,  // everything
+};
+
 // Looks at the goroutine in `slot`. When `held`, it cannot run before `release(slot)`: whoever
 // wants to run it spins, so release within microseconds; do not allocate, lock or fault in files in
 // between. Its stack from regs.sp to stack_hi is frozen and readable. One that is in a system call
 // stays in it, or spins at its end; what is frozen is its stack from the blocking call up. When
-// `running`, only goid, parent_goid, gopc, start_pc, state, thread and since_ns of `g` are filled.
+// `running`, only goid, parent_goid, gopc, start_pc, state, thread, locked and since_ns of `g` are
+// filled.
 // Spins for nanoseconds while the goroutine changes its state, for microseconds while its stack is
 // trimmed; never fails. `regs.pc` is a return address (the goroutine's call into the switch, or its
 // blocking call).
-Scan hold(size_t slot, Goroutine& g, Registers& regs) noexcept;
+Scan hold(size_t slot, Goroutine& g, Registers& regs, Detail detail = Detail::objects) noexcept;
 void release(size_t slot) noexcept;
+
+// Hints for a walk over many slots, that hide most of what memory costs: the record of a goroutine
+// (16 slots ahead, say), then, when that has come, the top of its stack (8 slots ahead).
+void prefetch_record(size_t slot) noexcept;
+void prefetch_stack(size_t slot) noexcept;
 
 // Asks the thread that runs goroutine `goid` of `slot` to call fn(g, regs, arg) in a signal handler
 // while the goroutine stands still. fn must be async-signal-safe. The stack from regs.sp to

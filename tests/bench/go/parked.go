@@ -1,12 +1,10 @@
-// Very many goroutines that are blocked: parked in receive, their profile, sleepers.
+// Very many goroutines that are blocked: parked in receive, sleepers.
 
 package main
 
 import (
-	"io"
 	"runtime"
 	"runtime/debug"
-	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,31 +59,6 @@ func benchParked() {
 	metric("parked_create_again", nsEach(park(make(chan int), n), n), "ns/goroutine")
 }
 
-// Goroutine profiles of all that are parked, to nowhere.
-func benchProfiles() {
-	runtime.GOMAXPROCS(2)
-	park(make(chan int), many())
-	for _, profile := range []struct {
-		name  string
-		debug int
-		times int // the best counts
-	}{
-		{"profile_debug1", 1, 2},
-		{"profile_pprof", 0, 2},
-		{"profile_debug2", 2, 1}, // the world stands still for half a minute
-	} {
-		best := time.Duration(1 << 62)
-		for i := 0; i < profile.times; i++ {
-			start := time.Now()
-			pprof.Lookup("goroutine").WriteTo(io.Discard, profile.debug)
-			if d := time.Since(start); d < best {
-				best = d
-			}
-		}
-		metric(profile.name, ms(best), "ms")
-	}
-}
-
 // Goroutines that sleep a pseudo-random time below a second each.
 func sleepAll(n int) {
 	var wg sync.WaitGroup
@@ -116,7 +89,6 @@ func benchSleepers() {
 func init() {
 	register(
 		group{"parked", benchParked},
-		group{"profiles", benchProfiles},
 		group{"sleepers", benchSleepers},
 	)
 }

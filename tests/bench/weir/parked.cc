@@ -1,13 +1,9 @@
-// Very many goroutines that are blocked: parked in receive, their profile, sleepers.
+// Very many goroutines that are blocked: parked in receive, sleepers.
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <string_view>
-#include <thread>
 
-#include <weir/profiler/capture.h>
-#include <weir/profiler/encode.h>
 #include <weir/weir.h>
 
 #include "../bench.h"
@@ -57,49 +53,6 @@ void bench_parked() {
   bench::metric("parked_create_again", park(weir::make_chan<int>(), n) / n, "ns/goroutine");
 }
 
-// The best of `times` runs, ms.
-template <class F>
-double best_ms(int times, F f) {
-  double best = 0;
-  for (int i = 0; i < times; i++) {
-    auto start = Clock::now();
-    f();
-    double ms = bench::ns_since(start) / 1e6;
-    if (i == 0 || ms < best) best = ms;
-  }
-  return best;
-}
-
-// Capture alone, and capture with each text to nowhere.
-void measure_profiles() {
-  namespace profiler = weir::profiler;
-  size_t bytes = 0;
-  profiler::Sink count = [&](std::string_view piece) {
-    bytes += piece.size();
-    return true;
-  };
-  bench::metric("profile_capture", best_ms(2, [] { profiler::capture(); }), "ms");
-  bench::metric("profile_debug1",
-                best_ms(2, [&] { profiler::write_debug1(profiler::capture(), count); }), "ms");
-  bench::metric("profile_pprof",
-                best_ms(2, [&] { profiler::write_pprof(profiler::capture(), count); }), "ms");
-  bench::metric("profile_debug2",
-                best_ms(1, [&] { profiler::write_debug2(profiler::capture(), count); }), "ms");
-}
-
-// Goroutine profiles of all that are parked.
-void bench_profiles() {
-  weir::gomaxprocs(2);
-  park(weir::make_chan<int>(), bench::many());
-  auto done = weir::make_chan<int>();
-  std::thread observer([&] {  // as the endpoint does: from a thread outside of the scheduler
-    measure_profiles();
-    done.close();
-  });
-  done.recv();
-  observer.join();
-}
-
 // Goroutines that sleep a pseudo-random time below a second each.
 void sleep_all(int n) {
   weir::WaitGroup wg;
@@ -125,7 +78,6 @@ void bench_sleepers() {
 
 const bench::Groups kGroups{
     {"parked", bench_parked},
-    {"profiles", bench_profiles},
     {"sleepers", bench_sleepers},
 };
 

@@ -1,12 +1,23 @@
 // capture: all goroutines of this process -> Snapshot, without stopping the world.
 #pragma once
 
+#include <cstdint>
+
 #include <weir/profiler/snapshot.h>
 
 namespace weir::profiler {
 
+// How much a capture keeps. For a million goroutines with few distinct stacks:
+enum class Detail : uint8_t {
+  groups,   // counts, sums and maxima of times: no memory to speak of. Enough for debug=0 and 1
+  members,  // and every goroutine: id, parent, name, time, stack bytes; of objects only the network
+            // connections waited for. About 60 MB. Enough for debug=2 and 3
+  objects,  // and what they wait for, and contexts: JSON, graphs, detectors. About 300 MB where
+            // every goroutine waits for an object of its own
+};
+
 struct CaptureOptions {
-  bool contexts = true;  // look at contexts, too: takes the locks of their registry, briefly
+  Detail detail = Detail::objects;
 };
 
 // Takes a snapshot of all goroutines and the plain threads that wait in weir. Every goroutine that
