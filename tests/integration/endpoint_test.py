@@ -67,6 +67,27 @@ class Endpoint(unittest.TestCase):
             samples = re.findall(r"^ +(\d+): ", raw.stdout.split("Locations")[0], re.M)
             self.assertEqual(sum(map(int, samples)), total)
 
+    def test_pprof_reads_times_tags_and_single_goroutines(self):
+        with Zoo("--leak=nil_chan_receive,mutex_forgotten_unlock", "--rate=50") as zoo:
+            eventually(lambda: len(zoo.stuck_in("nil_chan_receive", "chan receive (nil chan)")) > 20, "leaks")
+            wait = zoo.pprof("-top", "-sample_index=wait")
+            self.assertIn("Type: wait", wait)
+            self.assertIn("zoo::nil_chan_receive", wait)
+            tags = zoo.pprof("-tags")
+            for text in ("wait_reason:", "chan receive (nil chan)", "state:", "created_by:"):
+                self.assertIn(text, tags)
+            nil = zoo.pprof("-top", "-tagfocus=wait_reason=nil chan")
+            self.assertIn("zoo::nil_chan_receive", nil)
+            self.assertNotIn("mutex_forgotten_unlock", nil)
+            rooted = zoo.pprof("-top", "-tagroot=wait_reason")
+            self.assertRegex(rooted, r"chan receive \(nil chan\)")
+            each = zoo.pprof("-raw", "-symbolize=none", path="/debug/pprof/goroutine?debug=3")
+            ids = re.findall(r"go::goroutine:\[(\d+) id\]", each)
+            self.assertGreater(len(ids), 20)
+            self.assertEqual(len(ids), len(set(ids)), "a sample is one goroutine")
+            stuck = {g.goid for g in zoo.stuck_in("nil_chan_receive", "chan receive (nil chan)")}
+            self.assertTrue(set(map(int, ids)) & set(map(int, stuck)))
+
     def test_every_goroutine_blocked(self):
         with Zoo("--leak=select_no_cases,mutex_forgotten_unlock", "--rate=200") as zoo:
             eventually(lambda: len(zoo.stuck_in("select_no_cases", "select (no cases)")) > 50, "many stuck")

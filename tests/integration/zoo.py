@@ -105,10 +105,10 @@ class Zoo:
         """The goroutines of a leak that wait as they should."""
         return [g for g in self.goroutines() if g.state == state and g.has_function(leak)]
 
-    def pprof(self, *args):
+    def pprof(self, *args, path="/debug/pprof/goroutine"):
         """Output of `go tool pprof ARGS URL`, without its chatter on stderr."""
         result = subprocess.run(
-            ["go", "tool", "pprof", *args, self.url + "/debug/pprof/goroutine"],
+            ["go", "tool", "pprof", *args, self.url + path],
             capture_output=True,
             text=True,
             timeout=DEADLINE,
