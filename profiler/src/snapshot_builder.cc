@@ -242,6 +242,7 @@ void SnapshotBuilder::add_member(size_t slot, const Probe& probe, uint32_t group
   member.since_ns = g.since_ns;
   member.name = intern_text(g.name);
   member.stack_bytes = probe.stack_bytes;
+  member.cpu_ns = g.cpu_ns;
   if (detail_ == Detail::objects || g.object_kind == introspect::ObjectKind::io) {
     add_objects(slot, g, member);
   }

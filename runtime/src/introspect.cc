@@ -217,6 +217,13 @@ void read_wait(const G* gp, Goroutine& g, Detail detail) noexcept {
   }
 }
 
+// After state and since_ns are known.
+int64_t cpu_time(const G* gp, const Goroutine& g) noexcept {
+  if (!rt::sched.cpu_accounting.load(kRelaxed) || g.thread) return -1;
+  const auto ran = static_cast<int64_t>(rt::ticks_to_ns(gp->cpu_ticks.load(kRelaxed)));
+  return g.state == State::running ? ran + g.since_ns : ran;
+}
+
 void read_fixed(const G* gp, Goroutine& g, Detail detail) noexcept {
   g.goid = gp->goid.load(kRelaxed);
   g.parent_goid = gp->parent_goid;
@@ -312,6 +319,7 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs, Detail detail) noexcept {
       g.state = state_of(status);
       if (status == rt::Gwaiting) g.wait_reason = gp->waitreason;
       g.since_ns = rt::ns_since(gp->since.load(kRelaxed));
+      g.cpu_ns = cpu_time(gp, g);
       // What was read is of the goroutine that is still here, or of none.
       if (g.goid == 0) return Scan::empty;
       return Scan::running;
@@ -325,6 +333,7 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs, Detail detail) noexcept {
     g.labels = gp->labels.load(std::memory_order_seq_cst);
     g.state = state_of(status);
     g.since_ns = rt::ns_since(gp->since.load(kRelaxed));
+    g.cpu_ns = cpu_time(gp, g);
     if (status == rt::Gsyscall) {
       regs = {gp->syscall_pc, gp->syscall_sp, gp->syscall_fp};
       return Scan::held;
@@ -490,6 +499,7 @@ void on_interrupt(int, siginfo_t*, void* context) {
       uint32_t status = gp->status.load(std::memory_order_relaxed);
       g.state = introspect::state_of(status);
       g.since_ns = ns_since(gp->since.load(std::memory_order_relaxed));
+      g.cpu_ns = introspect::cpu_time(gp, g);
       if (gp->is_thread && status == Gwaiting)
         introspect::read_wait(gp, g, introspect::Detail::objects);
       box->fn(g, regs, box->arg);

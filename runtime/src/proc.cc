@@ -129,6 +129,9 @@ G* next_at_hand(M* m, P* p) noexcept {
     // that).
     leave_syscall(p, gp);
     give_turn_back(p);
+  } else if (sched.cpu_accounting.load(kRelaxed)) [[unlikely]] {
+    ticks = cputicks();
+    count(gp->cpu_ticks, ticks - gp->since.load(kRelaxed));
   }
   m->prev = gp;
   m->prev_status = status;
@@ -339,6 +342,7 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
   gp->waitobj = nullptr;
   gp->waitobj_count = 0;
   gp->wait_context = nullptr;
+  gp->cpu_ticks.store(0, kRelaxed);
   gp->param = nullptr;
   gp->eh = {};
   if constexpr (detail::kRecording) {

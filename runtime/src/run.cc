@@ -112,6 +112,8 @@ int run(const func& fn, void* closure, const Options& options) {
   if (seed == 0) seed = env_number("WEIR_PERTURB", 1, SIZE_MAX);
   size_t trace_ms = env_number("WEIR_SCHEDTRACE", 1, INT32_MAX);
   size_t size_class = choose_class(options);
+  sched.cpu_accounting.store(options.cpu_accounting ||
+                             env_number("WEIR_CPU_ACCOUNTING", 0, 1) == 1);
 
   install_signal_handlers();
   install_fatal_handlers();

@@ -119,6 +119,7 @@ struct alignas(64) G {
   uint32_t slot;  // index of the slot
   uint32_t size_class;
   std::atomic<uint32_t> stack_use;          // what is known of its depth (stack_chunk.h)
+  std::atomic<uint64_t> cpu_ticks;          // that it ran until it stopped last (cpu_accounting)
   char names[2][introspect::kMaxName + 1];  // the goroutine changes the one not shown (labels.h)
 
   // -- rare
@@ -301,7 +302,8 @@ struct Sched {
   std::atomic<bool> sysmon_polls{false};
   std::atomic<int64_t> lastpoll{0};  // when the network was last asked
 
-  std::atomic<uint64_t> coarse_ticks{0};  // cputicks(), at most 10 ms ago while goroutines run
+  std::atomic<bool> cpu_accounting{false};  // G::cpu_ticks are counted
+  std::atomic<uint64_t> coarse_ticks{0};    // cputicks(), at most 10 ms ago while goroutines run
 
   std::atomic<uint64_t> goidgen{1};   // next goid; 1 is kept for the first main
   sched_stats stats;                  // by those without a P, and of Ps that are gone

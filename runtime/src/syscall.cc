@@ -117,7 +117,9 @@ namespace detail {
       p->insyscall.store(true, kRelaxed);
     }
   }
-  gp->since.store(cputicks(), kRelaxed);
+  uint64_t now = cputicks();
+  if (sched.cpu_accounting.load(kRelaxed)) count(gp->cpu_ticks, now - gp->since.load(kRelaxed));
+  gp->since.store(now, kRelaxed);
   gp->status.store(Gsyscall, std::memory_order_seq_cst);
   leave_runtime(m);
   // Who asked for our stack before he could know has sent a signal, or will: it must not interrupt

@@ -509,6 +509,73 @@ TEST_P(Capture, OfMembersWithoutObjects) {
   });
 }
 
+TEST(CaptureCpu, CountsTheTimeThatGoroutinesRunWhereAsked) {
+  using std::chrono::milliseconds;
+  using std::chrono::steady_clock;
+  struct Times {
+    int64_t worker = 0, idler = 0, caller = 0, caller_lives = 0;  // ns
+  };
+  const auto measure = [](bool counted) {
+    Times times;
+    const auto main = [&] {
+      auto stop = make_chan<int>(), called = make_chan<int>();
+      std::atomic<bool> end{false};
+      const auto compute = [] {
+        for (const auto until = steady_clock::now() + milliseconds(30);
+             steady_clock::now() < until;) {
+        }
+      };
+      const auto start = steady_clock::now();
+      WaitGroup wg;
+      wg.add(3);
+      const uint64_t worker = go_with_id([&] {
+        for (int i = 0; i < 3; i++) {
+          compute();
+          gosched();
+        }
+        spotted::receive(stop);
+        wg.done();
+      });
+      const uint64_t idler = go_with_id([&] {
+        spotted::receive(stop);
+        wg.done();
+      });
+      const uint64_t caller = go_with_id([&] {
+        compute();
+        blocking([] { std::this_thread::sleep_for(milliseconds(50)); });
+        called.send(1);
+        while (!end) {
+        }
+        wg.done();
+      });
+      called.recv();
+      ASSERT_TRUE(eventually([&] {
+        return waits(worker, introspect::WaitReason::chan_receive) &&
+               waits(idler, introspect::WaitReason::chan_receive);
+      }));
+      const Snapshot s = capture({.detail = Detail::members});
+      times = {find(s, worker).member->cpu_ns, find(s, idler).member->cpu_ns,
+               find(s, caller).member->cpu_ns,
+               std::chrono::nanoseconds(steady_clock::now() - start).count()};
+      end = true;
+      stop.close();
+      wg.wait();
+    };
+    weir::run(main, Options{.maxprocs = 2, .cpu_accounting = counted});
+    return times;
+  };
+  const Times on = measure(true);
+  EXPECT_GE(on.worker, 90'000'000);
+  EXPECT_GE(on.idler, 0);
+  EXPECT_LT(on.idler, on.worker);
+  EXPECT_GE(on.caller, 30'000'000);
+  EXPECT_LE(on.caller, on.caller_lives - 50'000'000);  // not the blocking call
+  const Times off = measure(false);
+  EXPECT_EQ(off.worker, -1);
+  EXPECT_EQ(off.idler, -1);
+  EXPECT_EQ(off.caller, -1);
+}
+
 TEST_P(Capture, TellsWhoIsLockedToItsThread) {
   run([] {
     auto ch = make_chan<int>(), done = make_chan<int>();

@@ -32,6 +32,8 @@ struct Options {
                           // WEIR_MAX_THREADS, else 10000. Go: debug.SetMaxThreads
   uint64_t perturb_seed = 0;  // for tests: the scheduler makes unusual choices, by chance from this
                               // seed; WEIR_PERTURB, else off
+  bool cpu_accounting = false;  // count how long each goroutine runs (debug=3: cpu_ns), by the
+                                // clock of its thread's wall: 10 ns a switch; WEIR_CPU_ACCOUNTING=1
 };
 
 // Settings of one goroutine, for `go`.

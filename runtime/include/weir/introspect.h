@@ -94,6 +94,7 @@ struct Goroutine {
   ObjectKind object_kind;  // of what it waits for; none: of nothing, or of nothing that exists
   bool thread;             // a plain OS thread that uses weir, not a goroutine
   bool locked;             // to its OS thread (lock_os_thread)
+  int64_t cpu_ns;          // for how long it has run in all, ns; -1: not counted (cpu_accounting)
   int64_t since_ns;        // for how long it has been in this state, ns; running: without a switch
   uintptr_t stack_lo, stack_hi;  // the bytes of its stack: [lo, hi)
   // Waiting: the context that may end the wait, too (recv(ctx), ...): an introspect::Context's
@@ -139,11 +140,10 @@ enum class Detail : uint8_t {
 // wants to run it spins, so release within microseconds; do not allocate, lock or fault in files in
 // between. Its stack from regs.sp to stack_hi is frozen and readable. One that is in a system call
 // stays in it, or spins at its end; what is frozen is its stack from the blocking call up. When
-// `running`, only goid, parent_goid, gopc, start_pc, state, thread, locked and since_ns of `g` are
-// filled.
-// Spins for nanoseconds while the goroutine changes its state, for microseconds while its stack is
-// trimmed; never fails. `regs.pc` is a return address (the goroutine's call into the switch, or its
-// blocking call).
+// `running`, only goid, parent_goid, gopc, start_pc, state, thread, locked, since_ns and cpu_ns of
+// `g` are filled. Spins for nanoseconds while the goroutine changes its state, for microseconds
+// while its stack is trimmed; never fails. `regs.pc` is a return address (the goroutine's call into
+// the switch, or its blocking call).
 Scan hold(size_t slot, Goroutine& g, Registers& regs, Detail detail = Detail::objects) noexcept;
 void release(size_t slot) noexcept;
 
