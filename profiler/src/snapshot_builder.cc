@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "creation.h"
 #include "modules.h"
 #include "symbolize.h"
 
@@ -46,7 +47,7 @@ SnapshotBuilder::~SnapshotBuilder() {
 
 size_t SnapshotBuilder::GroupKeyHash::operator()(const GroupKey& k) const noexcept {
   uint64_t h = uint64_t{k.stack} << 32 | k.created_by;
-  h = (h ^ h >> 32 ^ k.labels) * 0xd6e8feb86659fd93U;
+  h = (h ^ h >> 32 ^ k.labels ^ uint64_t{k.creation} << 20) * 0xd6e8feb86659fd93U;
   h = (h ^ h >> 29) * 0x9fb21c651e98df25U;
   h ^= static_cast<uint64_t>(k.state) | static_cast<uint64_t>(k.reason) << 8 |
        static_cast<uint64_t>(k.object) << 16 | static_cast<uint64_t>(k.thread) << 24;
@@ -109,6 +110,7 @@ uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
     group.wait_reason = introspect::to_string(key.reason);
     group.object_kind = introspect::to_string(key.object);
     group.created_by = key.created_by;
+    group.creation_stack = key.creation;  // its id, until fill_creation_stacks
     group.labels = *labels_[key.labels];
     group.thread = key.thread;
   }
@@ -191,6 +193,7 @@ void SnapshotBuilder::add(size_t slot, const Probe& probe) {
   key.stack = stacks_.add(probe.stack);
   key.created_by = intern_return_address(g.gopc);
   key.labels = intern_labels(g.labels);
+  key.creation = g.creation_stack;
   key.state = state_of(g.state);
   if (g.state == introspect::State::waiting) key.reason = g.wait_reason;
   key.object = g.object_count > 0 ? g.objects[0].kind : introspect::ObjectKind::none;
@@ -276,6 +279,25 @@ void SnapshotBuilder::fill_stacks() {
   }
 }
 
+void SnapshotBuilder::fill_creation_stacks() {
+  std::unordered_map<uint32_t, uint32_t> known;  // id -> index into Snapshot::stacks
+  for (Group& g : snapshot_.groups) {
+    const uint32_t id = g.creation_stack;
+    const auto [found, is_new] = known.try_emplace(id, kNone);
+    if (is_new && id != 0) {
+      const creation::Stack from = creation::stack(id);
+      Stack stack;
+      stack.truncated = from.truncated;
+      for (const uintptr_t pc : from.pcs) stack.locations.push_back(intern_location(pc));
+      if (!from.pcs.empty()) {
+        found->second = static_cast<uint32_t>(snapshot_.stacks.size());
+        snapshot_.stacks.push_back(std::move(stack));
+      }
+    }
+    g.creation_stack = found->second;
+  }
+}
+
 void SnapshotBuilder::fill_frames() {
   refresh_symbols();
   snapshot_.mappings = mappings();
@@ -332,6 +354,7 @@ Snapshot SnapshotBuilder::finish() {
   fill_stacks();
   sort_groups();
   sort_contexts();
+  fill_creation_stacks();
   fill_frames();
   return std::move(snapshot_);
 }

@@ -55,7 +55,8 @@ class SnapshotBuilder {
   struct GroupKey {
     uint32_t stack;
     uint32_t created_by;
-    uint32_t labels;  // index into labels_
+    uint32_t labels;    // index into labels_
+    uint32_t creation;  // introspect::Goroutine::creation_stack
     State state;
     introspect::WaitReason reason;
     introspect::ObjectKind object;
@@ -82,6 +83,7 @@ class SnapshotBuilder {
   Object make_object(const introspect::Goroutine& g, uint32_t i);
   void fill_members();
   void fill_stacks();
+  void fill_creation_stacks();
   void fill_frames();
   void sort_groups();
   void sort_contexts();

@@ -9,16 +9,18 @@ namespace {
 // The words of a stack that stands still.
 class Memory {
  public:
-  Memory(uintptr_t lo, uintptr_t hi) : lo_(lo), hi_(hi) {}
+  Memory(uintptr_t lo, uintptr_t hi, ptrdiff_t displacement)
+      : lo_(lo), hi_(hi), displacement_(displacement) {}
 
   bool read(uintptr_t at, uintptr_t& value) const noexcept {
     if (at < lo_ || at > hi_ - sizeof value || at % sizeof value != 0) return false;
-    value = *reinterpret_cast<const uintptr_t*>(at);
+    value = *reinterpret_cast<const uintptr_t*>(at + static_cast<uintptr_t>(displacement_));
     return true;
   }
 
  private:
   uintptr_t lo_, hi_;
+  ptrdiff_t displacement_;
 };
 
 struct Frame {
@@ -80,9 +82,10 @@ constexpr uintptr_t kRedZone = 0;
 }  // namespace
 
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
-            RawStack& out) noexcept {
+            RawStack& out, ptrdiff_t displacement) noexcept {
   const uintptr_t zone = exact ? kRedZone : 0;
-  const Memory memory(regs.sp > stack_lo + zone ? regs.sp - zone : stack_lo, stack_hi);
+  const Memory memory(regs.sp > stack_lo + zone ? regs.sp - zone : stack_lo, stack_hi,
+                      displacement);
   Frame f{regs.pc, regs.sp, regs.fp};
   Walk walk{true, 0};
   uint64_t hash = 0;

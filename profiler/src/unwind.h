@@ -25,8 +25,9 @@ struct Walk {
   uintptr_t missing = 0;  // walked so far, marked truncated
 };
 
-// `exact`: regs.pc is where the goroutine was interrupted, not a return address.
+// `exact`: regs.pc is where the goroutine was interrupted, not a return address. The words of the
+// stack are read `displacement` bytes from where they belong: 0, or those of a copy.
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
-            RawStack& out) noexcept;
+            RawStack& out, ptrdiff_t displacement = 0) noexcept;
 
 }  // namespace weir::profiler

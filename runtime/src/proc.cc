@@ -15,6 +15,7 @@
 #include "m.h"
 #include "origin.h"
 #include "perturb.h"
+#include "profiling.h"
 #include "runq.h"
 #include "sanitize.h"
 #include "schedule.h"
@@ -76,8 +77,10 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
   gp->m.store(m, kRelaxed);  // first: who sees it run sees where (introspect::interrupt)
   casgstatus(gp, Grunnable, Grunning);
   if (gp->timed) [[unlikely]] {
-    gp->timed = false;
-    count_latency(p, gp->since.load(kRelaxed));
+    const uint64_t woken = gp->since.load(kRelaxed);
+    if (gp->timed & kTimedQueue) count_latency(p, woken);
+    if (gp->timed & kTimedBlock) gp->woken_at = woken;
+    gp->timed = 0;
   }
   if constexpr (detail::kRecording) gp->since.store(ticks, kRelaxed);
 }
@@ -86,9 +89,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 // every 8th, whose wait in the queue is measured; others get a stamp that is up to 10 ms old.
 [[gnu::always_inline]] inline void stamp_runnable(P* p, G* gp) noexcept {
   if constexpr (!detail::kRecording) return;
-  bool timed = p && p->readies++ % 8 == 0;
-  if (timed) gp->timed = true;
-  bool exact = timed || !p;  // without a P the coarse clock may stand still
+  if (p && p->readies++ % 8 == 0) gp->timed |= kTimedQueue;
+  bool exact = gp->timed || !p;  // without a P the coarse clock may stand still
   gp->since.store(exact ? cputicks() : sched.coarse_ticks.load(kRelaxed), kRelaxed);
 }
 
@@ -237,14 +239,22 @@ void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void*
     gp->waitobj = waitobj;
     gp->waitobj_count = waitobj_count;
   }
+  const uint64_t now = detail::kRecording ? cputicks() : 0;
+  const uint64_t profiled_since = block_profiled(reason) ? now : 0;
   M* m = gp->m.load(kRelaxed);
   if (m == nullptr) {
     thread_park(gp, commit, arg);
+    if (profiled_since) [[unlikely]]
+      block_event(gp, cputicks() - profiled_since);
     return;
   }
+  if (profiled_since) [[unlikely]]
+    gp->timed |= kTimedBlock;
   P* p = enter_runtime(m);
   if (p) record(p->stats.parks);
-  switch_away(m, p, gp, Gwaiting, commit, arg, detail::kRecording ? cputicks() : 0);
+  switch_away(m, p, gp, Gwaiting, commit, arg, now);
+  if (profiled_since) [[unlikely]]
+    block_event(gp, gp->woken_at > profiled_since ? gp->woken_at - profiled_since : 0);
 }
 
 void goexit0() noexcept {
@@ -329,7 +339,7 @@ uintptr_t closure_place(const G* gp, const detail::func& fn) noexcept {
 
 // gp, which nobody sees yet, is to run fn, whose closure is in its place.
 void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goid,
-            std::string_view name, label_set* labels) noexcept {
+            std::string_view name, label_set* labels, uint32_t creation) noexcept {
   uintptr_t at = closure_place(gp, fn);
   gp->sp = prepare_stack(at);
   gp->waitreason = WaitReason::none;
@@ -345,6 +355,7 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
     gp->parent_goid = parent_goid;
     gp->gopc = gopc;
     gp->startpc = reinterpret_cast<const void*>(fn.invoke);
+    gp->creation = creation;
   }
   gp->fn = &fn;
   gp->closure = reinterpret_cast<void*>(at);
@@ -387,6 +398,7 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
                             " bytes is more than a quarter of the goroutine's stack of " +
                             std::to_string(class_bytes(size_class)) + " bytes");
   }
+  const uint32_t creation = creation_stack(self);
   bool on_m = self && self->m.load(kRelaxed) != nullptr;
   M* m = nullptr;
   P* p = on_m ? enter_with_p(self, &m) : nullptr;
@@ -412,7 +424,7 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
     throw;
   }
   init_g(gp, fn, gopc, self ? self->goid.load(kRelaxed) : 0, options.name,
-         self ? self->labels.load(kRelaxed) : nullptr);
+         self ? self->labels.load(kRelaxed) : nullptr, creation);
   gp->is_main = main;
 
   if (on_m) p = enter_with_p(self, &m);
@@ -430,7 +442,7 @@ void newproc_from(P* p, const detail::func& fn, void* closure, const origin& by)
   }
   sanitizer_new(gp);
   fn.construct(reinterpret_cast<void*>(closure_place(gp, fn)), closure);
-  init_g(gp, fn, by.pc, by.goid, {}, by.labels);
+  init_g(gp, fn, by.pc, by.goid, {}, by.labels, by.creation);
   start_g(p, gp, next_goid(p), false);
 }
 

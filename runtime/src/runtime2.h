@@ -50,6 +50,12 @@ enum : uint32_t {
   Gscan = 0x1000,
 };
 
+// G::timed.
+enum : uint8_t {
+  kTimedQueue = 1,  // the wait in the run queue is to be measured
+  kTimedBlock = 2,  // the block profile wants the length of the wait: G::woken_at
+};
+
 enum : uint32_t {
   Pidle = 0,     // on the idle list, or between owners under sched.lock
   Prunning = 1,  // owned by P::m
@@ -102,8 +108,8 @@ struct alignas(64) G {
   std::atomic<uint32_t> select_done;  // select: 1 once one waker has won
   sudog* param;                       // the sudog by which it was woken
   M* locked_m;                        // the only M that may run it (lock_os_thread); null: any
-  bool timed;    // runnable: `since` is exact, and the wait in the queue is to be measured
-  G* schedlink;  // next in the queue or free list that it is on
+  uint8_t timed;  // who wants the instant of the wake to be exact: kTimedQueue, kTimedBlock
+  G* schedlink;   // next in the queue or free list that it is on
   eh_globals eh;
 
   // -- fixed for a goroutine's life
@@ -111,6 +117,7 @@ struct alignas(64) G {
   uint64_t parent_goid;
   const void* gopc;
   const void* startpc;
+  uint32_t creation;  // id of the stack that created it (profiling.h); 0: not recorded
   const detail::func* fn;
   void* closure;
   std::atomic<label_set*> labels;  // counted reference; null: none (labels.h)
@@ -124,6 +131,7 @@ struct alignas(64) G {
   // -- rare
   uint32_t lock_depth;                           // calls of lock_os_thread not yet undone
   const void* wait_context;                      // may end the wait (cancel.h); null: none
+  uint64_t woken_at;                             // kTimedBlock: cputicks() of the last wake
   P* syscall_p;                                  // that its blocking call began on
   uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
@@ -277,6 +285,7 @@ struct Sched {
   std::atomic<int> nmidle{0};        // changed under the lock
   std::atomic<int> nmidlelocked{0};  // Ms that wait for their locked goroutine
   std::atomic<int> mcount{0};        // threads
+  std::atomic<int> helpers{0};       // threads of observers, that never wake a goroutine
   int mids = 0;                      // ids given out
   P* pidle = nullptr;
   gqueue runq;       // the global run queue
