@@ -35,7 +35,8 @@ using Clock = std::chrono::steady_clock;
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::chrono::milliseconds kTurn{20};
-constexpr int kTurnsPerUpdate = 5;  // of the threads' timers
+constexpr int kUpdateShare =
+    50;  // looking for new threads takes at most one in so many of the time
 constexpr uint32_t kMaxStacks = 1 << 16;
 constexpr size_t kMaxPcs = size_t{1} << 21;
 constexpr size_t kMaxLabelSets = 4096;
@@ -93,12 +94,15 @@ struct CpuProfiler::Impl {
   void collect() {
     pthread_setname_np(pthread_self(), "weir-cpuprofile");
     std::unique_lock lock(mutex);
-    for (int turn = 1; !stopping; ++turn) {
+    Clock::time_point next_update;
+    while (!stopping) {
       wake.wait_for(lock, kTurn, [this] { return stopping; });
       lock.unlock();
-      if (turn % kTurnsPerUpdate == 0) timers->update();
-      // Once the threads that there were have heard from their own.
-      if (turn == kTurnsPerUpdate) timers->start_process_timer();
+      if (const auto now = Clock::now(); now >= next_update) {
+        timers->update();
+        const auto done = Clock::now();
+        next_update = done + (done - now) * kUpdateShare;
+      }
       take_samples();
       lock.lock();
     }

@@ -30,10 +30,6 @@ std::atomic<size_t> turn{0};        // spreads the handlers over the places
 std::atomic<uint64_t> lost{0};
 const char mark = 0;
 
-// The last profile in which this thread's own timer rang: then the process's is none of its
-// business.
-__thread uint32_t own_timer [[gnu::tls_model("initial-exec")]] = 0;
-
 Place* claim() noexcept {
   const size_t first = turn.fetch_add(1, std::memory_order_relaxed);
   for (size_t i = 0; i < kProbes; ++i) {
@@ -79,20 +75,16 @@ void fill(Place& place, const void* context) noexcept {
 void on_sigprof(int, siginfo_t* info, void* context) {
   const int saved = errno;
   handlers.fetch_add(1);
-  if (enabled.load()) {
-    const uint32_t now = profile.load(std::memory_order_relaxed);
-    const bool own = info->si_code == SI_TIMER && info->si_value.sival_ptr == &mark;
-    if (own) own_timer = now;
-    if (own || (info->si_code == SI_KERNEL && own_timer != now)) {
-      if (Place* place = claim()) {
-        place->profile = now;
-        const int overrun = own ? info->si_overrun : 0;
-        place->weight = 1 + std::min(static_cast<uint32_t>(std::max(overrun, 0)), kMaxWeight);
-        fill(*place, context);
-        place->state.store(Place::kFull, std::memory_order_release);
-      } else {
-        lost.fetch_add(1, std::memory_order_relaxed);
-      }
+  const bool ours = info->si_code == SI_TIMER && info->si_value.sival_ptr == &mark;
+  if (ours && enabled.load()) {
+    if (Place* place = claim()) {
+      place->profile = profile.load(std::memory_order_relaxed);
+      place->weight =
+          1 + std::min(static_cast<uint32_t>(std::max(info->si_overrun, 0)), kMaxWeight);
+      fill(*place, context);
+      place->state.store(Place::kFull, std::memory_order_release);
+    } else {
+      lost.fetch_add(1, std::memory_order_relaxed);
     }
   }
   handlers.fetch_sub(1);

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <signal.h>
-#include <sys/time.h>
 
 #include <cstdlib>
 #include <memory>
@@ -26,10 +25,6 @@ clockid_t clock_of(pid_t tid) {
 
 ThreadTimers::~ThreadTimers() {
   for (const auto& [tid, timer] : timers_) timer_delete(timer.id);
-  if (process_timer_) {
-    const itimerval none{};
-    setitimer(ITIMER_PROF, &none, nullptr);
-  }
 }
 
 bool ThreadTimers::add(pid_t tid) {
@@ -80,15 +75,6 @@ void ThreadTimers::update() {
     if (!entry.second.seen) timer_delete(entry.second.id);
     return !entry.second.seen;
   });
-}
-
-void ThreadTimers::start_process_timer() {
-  itimerval timer{};
-  if (getitimer(ITIMER_PROF, &timer) != 0) return;
-  if (timer.it_value.tv_sec != 0 || timer.it_value.tv_usec != 0) return;  // the program's
-  const long period = 1'000'000 / hz_;
-  timer.it_interval = timer.it_value = {period / 1'000'000, period % 1'000'000};
-  process_timer_ = setitimer(ITIMER_PROF, &timer, nullptr) == 0;
 }
 
 }  // namespace weir::profiler

@@ -1,8 +1,8 @@
 // ThreadTimers: a timer on the processor time of each thread of the process, that sends it SIGPROF.
 //
-// Timers per thread are exact where the one of the process (setitimer) is not: its signal goes to
-// whichever thread the kernel finds running, and those that fall due together become one. It is
-// kept beside them for threads too young to have their own.
+// Not the one timer of the process (setitimer): its signal goes to whichever thread the kernel
+// picks, be it asleep, and signals that fall due together become one. The price: a thread that is
+// younger than the last update has no timer yet.
 #pragma once
 
 #include <sys/types.h>
@@ -22,9 +22,6 @@ class ThreadTimers {
 
   // Gives timers to threads that have none, and takes back those of threads that are gone.
   void update();
-  // The timer for young threads; not where the program uses it.
-  void start_process_timer();
-
   size_t failed() const { return failed_; }  // threads that got none: there are too many timers
 
  private:
@@ -37,7 +34,6 @@ class ThreadTimers {
   const int hz_;
   std::unordered_map<pid_t, Timer> timers_;
   size_t failed_ = 0;
-  bool process_timer_ = false;
 };
 
 }  // namespace weir::profiler
