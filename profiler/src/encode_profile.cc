@@ -2,7 +2,8 @@
 //
 // What of a stack is shown: of a profile of events (waits, wakes, creations) what a goroutine
 // profile shows of it (encode.h: shown_frames); of others all but the runtime's frames at the root,
-// by which a goroutine was started: time that is spent in the runtime is shown there.
+// by which a goroutine was started: time that is spent in the runtime is shown there. Addresses in
+// text are return addresses, as Go's.
 #include <weir/profiler/profile.h>
 
 #include <algorithm>
@@ -108,9 +109,7 @@ bool is_contention(const Profile& p) {
   return p.sample_types.size() == 2 && p.sample_types[1].type == "delay";
 }
 
-void append_frames(std::string& to, const Profile& p, const Stack& stack,
-                   std::vector<Shown>& shown) {
-  shown_of(p, stack, shown);
+void append_frames(std::string& to, const Profile& p, const std::vector<Shown>& shown) {
   for (const Shown& x : shown) {
     if (x.first == x.end) {
       append_hex(to.append("#\t"), x.location->address);
@@ -128,7 +127,6 @@ void append_frames(std::string& to, const Profile& p, const Stack& stack,
       to.push_back('\n');
     }
   }
-  if (stack.truncated) to.append("# ...additional frames elided...\n");
 }
 
 }  // namespace
@@ -162,21 +160,17 @@ bool write_debug1(const Profile& p, const Sink& sink) {
     }
     append_dec(text, sample.values.at(0));
     text.append(" @");
+    shown.clear();
     const Stack* stack = stack_of(p, sample);
-    bool any = false;
-    for (const uint32_t location : stack ? stack->locations : std::vector<uint32_t>()) {
-      append_hex(text.append(" "), return_address(p.symbols, location));
-      any = true;
-    }
-    if (!any) text.append(" 0x1");  // the grammar wants an address; readers take one off it
+    if (stack) shown_of(p, *stack, shown);
+    for (const Shown& x : shown) append_hex(text.append(" "), x.location->address + 1);
+    if (shown.empty()) text.append(" 0x1");  // the grammar wants an address; readers take one off
     text.push_back('\n');
     const std::string labels = labels_text(sample.labels);
     if (!labels.empty()) text.append("# labels: ").append(labels).push_back('\n');
-    if (any) {
-      append_frames(text, p, *stack, shown);
-    } else {
-      text.append("#\t0x0\t").append(kNoStack).push_back('\n');
-    }
+    append_frames(text, p, shown);
+    if (shown.empty()) text.append("#\t0x0\t").append(kNoStack).push_back('\n');
+    if (stack && stack->truncated) text.append("# ...additional frames elided...\n");
     text.push_back('\n');
     out.write(text);
     text.clear();

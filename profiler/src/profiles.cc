@@ -191,7 +191,8 @@ std::vector<std::string> function_names(std::span<const uint64_t> pcs) {
   names.reserve(pcs.size());
   for (const uint64_t pc : pcs) {
     const Frames frames = symbolize(pc);
-    const std::string& name = frames->front().function;
+    const auto user = std::ranges::find_if_not(*frames, &Frame::runtime);
+    const std::string& name = user != frames->end() ? user->function : frames->front().function;
     names.push_back(name.starts_with("0x") ? "" : name);  // the address itself: not known
   }
   return names;
