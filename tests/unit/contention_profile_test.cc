@@ -307,5 +307,18 @@ TEST_F(ContentionProfile, PprofReadsBothFormats) {
   EXPECT_EQ(written(write_debug1, m).rfind("--- mutex:\ncycles/second=1000000000\n", 0), 0U);
 }
 
+// The profiler's own thread does not count as one that might wake somebody.
+TEST(ContentionProfileDeath, ADeadlockIsStillFound) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(run([] {
+                set_block_profile_rate(1);
+                auto c = make_chan<int>();
+                go([c]() mutable { c.send(1); });
+                kept::on_receive(c);
+                kept::on_receive(c);
+              }),
+              ::testing::ExitedWithCode(2), "fatal error: all goroutines are asleep - deadlock!");
+}
+
 }  // namespace
 }  // namespace weir::profiler
