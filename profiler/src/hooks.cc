@@ -26,7 +26,7 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr uint32_t kHook = 1;  // frames at the leaf that are ours
 
 // Memory is a few MiB at most, and only what is used of it.
-constexpr uint32_t kMaxCreations = 1 << 16;
+constexpr uint32_t kMaxCreations = UINT16_MAX;
 constexpr size_t kMaxCreationPcs = size_t{1} << 21;
 
 struct Creations {
@@ -61,14 +61,14 @@ T* made_once() noexcept {
   sum.delay_ns.fetch_add(c.delay_ns, kRelaxed);
 }
 
-[[gnu::noinline]] uint32_t on_creation(uintptr_t stack_lo, uintptr_t stack_hi) noexcept {
+[[gnu::noinline]] uint16_t on_creation(uintptr_t stack_lo, uintptr_t stack_hi) noexcept {
   const introspect::Registers here = registers_here();
   auto* to = made_once<Creations>();
   if (!to) return 0;
   uint32_t id = 0;
   if (walk_self(here, stack_lo, stack_hi, scratch)) id = to->stacks.intern(scratch, kHook);
   if (id == 0) to->dropped.fetch_add(1, kRelaxed);
-  return id;
+  return static_cast<uint16_t>(id);
 }
 
 void on_prepare() noexcept {

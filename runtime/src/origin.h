@@ -31,7 +31,7 @@ struct origin {
   const void* pc;
   uint64_t goid;
   label_set* labels = nullptr;  // counted
-  uint32_t creation = 0;        // G::creation
+  uint16_t creation = 0;        // G::creation
 };
 
 }  // namespace weir::rt

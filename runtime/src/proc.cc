@@ -231,30 +231,45 @@ void goready_all(gqueue gs) {
   while (G* gp = gs.pop_front()) goready(gp);
 }
 
-void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void* waitobj,
-            uint32_t waitobj_count) {
-  G* gp = getg();
+namespace {
+
+[[gnu::always_inline]] inline void park(G* gp, void (*commit)(G*, void*), void* arg,
+                                        WaitReason reason, const void* waitobj,
+                                        uint32_t waitobj_count) {
   if constexpr (detail::kRecording) {
     gp->waitreason = reason;
     gp->waitobj = waitobj;
     gp->waitobj_count = waitobj_count;
   }
-  const uint64_t now = detail::kRecording ? cputicks() : 0;
-  const uint64_t profiled_since = block_profiled(reason) ? now : 0;
   M* m = gp->m.load(kRelaxed);
   if (m == nullptr) {
     thread_park(gp, commit, arg);
-    if (profiled_since) [[unlikely]]
-      block_event(gp, cputicks() - profiled_since);
     return;
   }
-  if (profiled_since) [[unlikely]]
-    gp->timed |= kTimedBlock;
   P* p = enter_runtime(m);
   if (p) record(p->stats.parks);
-  switch_away(m, p, gp, Gwaiting, commit, arg, now);
-  if (profiled_since) [[unlikely]]
-    block_event(gp, gp->woken_at > profiled_since ? gp->woken_at - profiled_since : 0);
+  switch_away(m, p, gp, Gwaiting, commit, arg, detail::kRecording ? cputicks() : 0);
+}
+
+// The same with the block profile on. Apart from the other, which is to know nothing of it.
+[[gnu::noinline]] void park_profiled(void (*commit)(G*, void*), void* arg, WaitReason reason,
+                                     const void* waitobj, uint32_t waitobj_count) {
+  G* gp = getg();
+  const uint64_t start = cputicks();
+  if (!gp->is_thread) gp->timed |= kTimedBlock;
+  park(gp, commit, arg, reason, waitobj, waitobj_count);
+  const uint64_t woken = gp->is_thread ? cputicks() : gp->woken_at;
+  block_event(gp, woken > start ? woken - start : 0);
+}
+
+}  // namespace
+
+void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void* waitobj,
+            uint32_t waitobj_count) {
+  if (block_profiled(reason)) [[unlikely]] {
+    return park_profiled(commit, arg, reason, waitobj, waitobj_count);
+  }
+  park(getg(), commit, arg, reason, waitobj, waitobj_count);
 }
 
 void goexit0() noexcept {
@@ -339,7 +354,7 @@ uintptr_t closure_place(const G* gp, const detail::func& fn) noexcept {
 
 // gp, which nobody sees yet, is to run fn, whose closure is in its place.
 void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goid,
-            std::string_view name, label_set* labels, uint32_t creation) noexcept {
+            std::string_view name, label_set* labels, uint16_t creation) noexcept {
   uintptr_t at = closure_place(gp, fn);
   gp->sp = prepare_stack(at);
   gp->waitreason = WaitReason::none;
@@ -398,7 +413,7 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
                             " bytes is more than a quarter of the goroutine's stack of " +
                             std::to_string(class_bytes(size_class)) + " bytes");
   }
-  const uint32_t creation = creation_stack(self);
+  const uint16_t creation = creation_stack(self);
   bool on_m = self && self->m.load(kRelaxed) != nullptr;
   M* m = nullptr;
   P* p = on_m ? enter_with_p(self, &m) : nullptr;

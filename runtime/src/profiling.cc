@@ -66,9 +66,9 @@ void prepare() noexcept {
   tell(getg(), introspect::Contention::mutex, n, n * static_cast<double>(ticks_to_ns(ticks)));
 }
 
-[[gnu::noinline]] uint32_t record_creation(const G* gp) noexcept {
+[[gnu::noinline]] uint16_t record_creation(const G* gp) noexcept {
   const auto* h = hooks.load(std::memory_order_acquire);
-  return h ? h->creation(gp->stack_lo, gp->stack_hi) : 0;
+  return h ? h->creation(gp->stack_lo, gp->stack_hi) : uint16_t{0};
 }
 
 }  // namespace rt

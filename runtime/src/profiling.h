@@ -43,10 +43,10 @@ void block_event(const G* gp, uint64_t ticks) noexcept;
 // The caller has unlocked what others waited for, together for so many ticks.
 void mutex_event(uint64_t ticks) noexcept;
 
-uint32_t record_creation(const G* gp) noexcept;
+uint16_t record_creation(const G* gp) noexcept;
 // The id of the stack by which the caller, gp, is about to create a goroutine; 0: not recorded.
-[[gnu::always_inline]] inline uint32_t creation_stack(const G* gp) noexcept {
-  return creations_wanted.load(std::memory_order_relaxed) && gp ? record_creation(gp) : 0;
+[[gnu::always_inline]] inline uint16_t creation_stack(const G* gp) noexcept {
+  return creations_wanted.load(std::memory_order_relaxed) && gp ? record_creation(gp) : uint16_t{0};
 }
 
 }  // namespace weir::rt

@@ -117,26 +117,26 @@ struct alignas(64) G {
   uint64_t parent_goid;
   const void* gopc;
   const void* startpc;
-  uint32_t creation;  // id of the stack that created it (profiling.h); 0: not recorded
   const detail::func* fn;
   void* closure;
   std::atomic<label_set*> labels;  // counted reference; null: none (labels.h)
   uintptr_t stack_lo,
       stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot
-  uint32_t size_class;
+  uint16_t size_class;
+  uint16_t creation;  // id of the stack that created it (profiling.h); 0: not recorded
   std::atomic<uint32_t> stack_use;          // what is known of its depth (stack_chunk.h)
   char names[2][introspect::kMaxName + 1];  // the goroutine changes the one not shown (labels.h)
 
   // -- rare
   uint32_t lock_depth;                           // calls of lock_os_thread not yet undone
   const void* wait_context;                      // may end the wait (cancel.h); null: none
-  uint64_t woken_at;                             // kTimedBlock: cputicks() of the last wake
   P* syscall_p;                                  // that its blocking call began on
   uintptr_t syscall_pc, syscall_sp, syscall_fp;  // of the caller of the blocking call (Gsyscall)
   void* tsan_fiber;
   void* asan_fake_stack;
   std::atomic<uint32_t> thread_ready;  // is_thread: futex word, 1: woken
+  uint64_t woken_at;                   // kTimedBlock: cputicks() of the last wake
 
   bool has_eh() const noexcept { return eh.caught != nullptr || eh.uncaught != 0; }
 };

@@ -43,7 +43,8 @@ void semacquire(sema& s, bool lifo, WaitReason reason, const void* object) {
   waiter w;
   w.g = getg();
   for (;;) {
-    w.since = mutex_profiled() && is_lock(reason) ? cputicks() : 0;
+    if (mutex_profiled()) [[unlikely]]
+      w.since = is_lock(reason) ? cputicks() : 0;
     s.lock.lock();
     // Announced before the last look at the permits: a releaser who gives one after it sees the
     // waiter.
@@ -76,7 +77,7 @@ namespace {
 // whoever kept the lock kept all of them. To ask each would take time under the lock, so the first
 // and the last, who waited longest and shortest, speak for the others, and are charged from here
 // on, so that nothing is counted twice. As Go does it. Under the lock.
-uint64_t charge(sema& s, const waiter& first) noexcept {
+[[gnu::noinline]] uint64_t charge(sema& s, const waiter& first) noexcept {
   const uint64_t now = cputicks();
   const uint64_t longest = now > first.since ? now - first.since : 0;
   const uint64_t others = s.waiters.load(std::memory_order_relaxed);

@@ -91,7 +91,7 @@ struct Goroutine {
   uint64_t parent_goid;     // 0: none (a plain thread, or made by one that never used weir before)
   const void* gopc;         // return address of the `weir::go` that made it; null for a thread
   const void* start_pc;     // its function's entry; null for a thread
-  uint32_t creation_stack;  // what the hook `creation` gave for it (below); 0: not recorded
+  uint16_t creation_stack;  // what the hook `creation` gave for it (below); 0: not recorded
   State state;
   WaitReason wait_reason;  // meaningful while waiting
   bool thread;             // a plain OS thread that uses weir, not a goroutine
@@ -268,7 +268,7 @@ struct Contention {
 struct ProfileHooks {
   void (*contention)(const Contention& c) noexcept;
   // A goroutine is about to be created: an id for the stack that does it; 0: none.
-  uint32_t (*creation)(uintptr_t stack_lo, uintptr_t stack_hi) noexcept;
+  uint16_t (*creation)(uintptr_t stack_lo, uintptr_t stack_hi) noexcept;
   // Before the first event after something was switched on; may be called again.
   void (*prepare)() noexcept;
 };
