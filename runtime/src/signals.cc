@@ -123,6 +123,7 @@ void* install_signal_stack() {
   sigaddset(&ours, interrupt_signal());
   sigaddset(&ours, SIGSEGV);
   sigaddset(&ours, SIGBUS);
+  sigaddset(&ours, SIGPROF);  // sysmon, which may have started this thread, blocks all
   pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
   return at;
 }

@@ -121,6 +121,33 @@ TEST(CpuProfile, ThreadsThatKnowNothingOfWeir) {
   EXPECT_LT(seen, ns(milliseconds(450)));
 }
 
+// Who computes for long keeps his thread and loses his P, for which sysmon starts another thread.
+TEST(CpuProfile, GoroutinesOnThreadsThatSysmonStarted) {
+  constexpr int kSpinners = 4;
+  const Profile p = profile_of([] {
+    run(
+        [] {
+          WaitGroup all;
+          for (int i = 0; i < kSpinners; i++) {
+            all.go([i] {
+              with_labels({{"spinner", std::to_string(i)}}, [] { hot::burn(milliseconds(100)); });
+            });
+          }
+          all.wait();
+        },
+        {.maxprocs = 1});
+  });
+  for (int i = 0; i < kSpinners; i++) {
+    int64_t seen = 0;
+    for (const Profile::Sample& sample : p.samples) {
+      for (const auto& [key, value] : sample.labels) {
+        if (value == std::to_string(i)) seen += sample.values[kCpu];
+      }
+    }
+    EXPECT_GE(seen, ns(milliseconds(50))) << "spinner " << i;
+  }
+}
+
 TEST(CpuProfile, DeepStacksAreWholeFromTheirFirstSample) {
   const Profile p = profile_of([] {
     run([] {
