@@ -1,9 +1,9 @@
 // DebugServer over cpp-httplib, on OS threads of its own. The only translation unit that includes
 // httplib.h.
 //
-// Invariants: a request is bounded in size and time; at most kExpensive captures are under way; a
-// dump is streamed while it is encoded, never held as a whole; nothing of a request is printed back
-// unescaped.
+// Invariants: a request is bounded in size and time; at most kExpensive captures and kSlow answers
+// that wait are under way, so that a thread is left for others; a dump is streamed while it is
+// encoded, never held as a whole; nothing of a request is printed back unescaped.
 
 #include <weir/http/debug_server.h>
 
@@ -12,7 +12,9 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <charconv>
+#include <memory>
 #include <semaphore>
 #include <system_error>
 #include <thread>
@@ -25,8 +27,9 @@ namespace weir::http {
 
 namespace {
 
-constexpr int kThreads = 4;
 constexpr int kExpensive = 2;             // captures at once; more get 503
+constexpr int kSlow = 3;                  // answers that wait for seconds; more get 503
+constexpr int kThreads = 4 + kSlow;       // so that others are always answered
 constexpr size_t kMaxPayload = 64 << 10;  // bytes of a request's body
 constexpr time_t kReadTimeout = 5, kWriteTimeout = 30, kKeepAlive = 5;  // s
 
@@ -77,6 +80,8 @@ struct DebugServer::Impl {
   Address address;
   bool loopback = true;
   std::counting_semaphore<kExpensive> expensive{kExpensive};
+  std::counting_semaphore<kSlow> slow{kSlow};
+  std::atomic<bool> stopping{false};
   std::thread thread;
 
   // Against DNS rebinding: a page of another site may make a browser on this machine connect to us,
@@ -93,6 +98,13 @@ struct DebugServer::Impl {
     return host.empty() || host == address.host || is_loopback(std::string(host));
   }
 
+  // A place among the few, until the last copy is gone; null: there is none.
+  template <class Semaphore>
+  static std::shared_ptr<void> place_in(Semaphore& few) {
+    if (!few.try_acquire()) return nullptr;
+    return {&few, [](void* at) { static_cast<Semaphore*>(at)->release(); }};
+  }
+
   void handle(const httplib::Request& req, httplib::Response& res) {
     res.set_header("X-Content-Type-Options", "nosniff");
     auto refuse = [&res](int status, const char* why) {
@@ -103,25 +115,38 @@ struct DebugServer::Impl {
       refuse(403, "forbidden: this Host is not served here; use localhost or 127.0.0.1\n");
       return;
     }
-    if (req.method != "GET" && req.method != "HEAD") {
-      res.set_header("Allow", "GET, HEAD");
+    const bool post = req.method == "POST" && takes_post(req.path);
+    if (req.method != "GET" && req.method != "HEAD" && !post) {
+      res.set_header("Allow", takes_post(req.path) ? "GET, HEAD, POST" : "GET, HEAD");
       refuse(405, "method not allowed: use GET\n");
       return;
     }
+    Query query{req.path, [&req](const std::string& name) { return req.get_param_value(name); }};
+    if (post) {
+      query.data = req.body;
+    } else if (const size_t at = req.target.find('?'); at != std::string::npos) {
+      query.data = req.target.substr(at + 1);
+    }
     // Held until the answer is written: a slow reader keeps its place among the few.
     std::shared_ptr<void> place;
-    if (is_expensive(req.path)) {
-      if (!expensive.try_acquire()) {
-        res.set_header("Retry-After", "1");
-        refuse(503, "busy: other captures are under way, try again in a second\n");
-        return;
-      }
-      place = std::shared_ptr<void>(
-          this, [](void* self) { static_cast<Impl*>(self)->expensive.release(); });
+    switch (cost(query)) {
+      case Cost::cheap:
+        break;
+      case Cost::capture:
+        place = place_in(expensive);
+        break;
+      case Cost::slow:
+        place = place_in(slow);
+        break;
     }
-    Answer a =
-        answer({req.path, [&req](const std::string& name) { return req.get_param_value(name); }});
+    if (!place && cost(query) != Cost::cheap) {
+      res.set_header("Retry-After", "1");
+      refuse(503, "busy: others of the kind are under way, try again in a second\n");
+      return;
+    }
+    Answer a = answer(query);
     res.status = a.status;
+    if (a.pprof_error) res.set_header("X-Go-Pprof", "1");
     if (!a.attachment.empty()) {
       res.set_header("Content-Disposition", "attachment; filename=\"" + a.attachment + "\"");
     }
@@ -129,8 +154,12 @@ struct DebugServer::Impl {
       res.set_content(a.body, a.content_type);
       return;
     }
-    res.set_chunked_content_provider(a.content_type, [write = std::move(a.write), place](
-                                                         size_t, httplib::DataSink& sink) {
+    res.set_chunked_content_provider(a.content_type, [this, wait = std::move(a.wait),
+                                                      write = std::move(a.write),
+                                                      place](size_t, httplib::DataSink& sink) {
+      const auto wanted = [this, &sink] { return !stopping && sink.is_writable(); };
+      if (wait) wait(wanted);
+      if (wait && !wanted()) return false;
       bool whole =
           write([&sink](std::string_view piece) { return sink.write(piece.data(), piece.size()); });
       if (whole) sink.done();
@@ -150,7 +179,7 @@ DebugServer::DebugServer(std::string_view address) : impl_(std::make_unique<Impl
   i.server.set_keep_alive_timeout(kKeepAlive);
   i.server.set_tcp_nodelay(true);
   // All paths come here: httplib's own routing is by regular expressions.
-  i.server.set_pre_routing_handler([&i](const httplib::Request& req, httplib::Response& res) {
+  const auto handle = [&i](const httplib::Request& req, httplib::Response& res) {
     try {
       i.handle(req, res);
     } catch (const std::exception& e) {
@@ -158,8 +187,16 @@ DebugServer::DebugServer(std::string_view address) : impl_(std::make_unique<Impl
       res.set_content(std::string("internal error: ") + e.what() + "\n",
                       "text/plain; charset=utf-8");
     }
+  };
+  i.server.set_pre_routing_handler([handle](const httplib::Request& req, httplib::Response& res) {
+    // Before routing there is no body yet.
+    if (req.method == "POST" && takes_post(req.path)) {
+      return httplib::Server::HandlerResponse::Unhandled;
+    }
+    handle(req, res);
     return httplib::Server::HandlerResponse::Handled;
   });
+  i.server.Post("/debug/pprof/symbol", handle);
   // Without SO_REUSEPORT, which would let two programs share one port unknowingly.
   i.server.set_socket_options([](socket_t sock) {
     int yes = 1;
@@ -189,6 +226,7 @@ DebugServer::DebugServer(std::string_view address) : impl_(std::make_unique<Impl
 }
 
 DebugServer::~DebugServer() {
+  impl_->stopping = true;
   impl_->server.stop();
   impl_->thread.join();
 }

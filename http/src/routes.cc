@@ -11,6 +11,8 @@
 #include <weir/profiler/encode.h>
 #include <weir/profiler/snapshot.h>
 
+#include "profile_routes.h"
+
 namespace weir::http {
 
 namespace {
@@ -89,6 +91,22 @@ Answer index(const Query&) {
       "<td>profile for <code>go tool pprof http://HOST/debug/pprof/goroutine</code></td></tr>\n"
       "<tr><td><a href=\"/debug/pprof/goroutine?debug=3\">pprof/goroutine?debug=3</a></td>"
       "<td>the same with a sample for each goroutine: id, state, time, stack bytes</td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/creation?debug=1\">pprof/creation?debug=1</a></td>"
+      "<td>goroutines by the stack that created them</td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/block?debug=1\">pprof/block?debug=1</a></td>"
+      "<td>where goroutines were kept waiting; off until "
+      "<code>weir::set_block_profile_rate</code></td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/mutex?debug=1\">pprof/mutex?debug=1</a></td>"
+      "<td>who kept others waiting for locks; off until "
+      "<code>weir::set_mutex_profile_fraction</code></td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/profile?seconds=1\">pprof/profile?seconds=1</a></td>"
+      "<td>CPU profile (30 seconds unless told otherwise)</td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/threadcreate?debug=1\">pprof/threadcreate?debug=1</a></td>"
+      "<td>OS threads of the scheduler</td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/cmdline\">pprof/cmdline</a></td>"
+      "<td>the command line, its arguments separated by NUL</td></tr>\n"
+      "<tr><td><a href=\"/debug/pprof/symbol\">pprof/symbol</a></td>"
+      "<td>names of functions by address, for pprof</td></tr>\n"
       "<tr><td><a href=\"/healthz\">/healthz</a></td><td>answers ok while this server "
       "lives</td></tr>\n"
       "</table>\n</body>\n</html>\n";
@@ -99,15 +117,22 @@ Answer health(const Query&) { return text(200, "ok\n"); }
 
 struct Route {
   const char* path;
-  bool expensive;
+  Cost cost;
   Answer (*answer)(const Query&);
 };
 constexpr Route kRoutes[] = {
-    {"/debug/", false, index},
-    {"/debug/pprof/", false, index},
-    {"/debug/goroutine", true, goroutines},
-    {"/debug/pprof/goroutine", true, goroutines},
-    {"/healthz", false, health},
+    {"/debug/", Cost::cheap, index},
+    {"/debug/pprof/", Cost::cheap, index},
+    {"/debug/goroutine", Cost::capture, goroutines},
+    {"/debug/pprof/goroutine", Cost::capture, goroutines},
+    {"/debug/pprof/block", Cost::capture, routes::block},
+    {"/debug/pprof/cmdline", Cost::cheap, routes::cmdline},
+    {"/debug/pprof/creation", Cost::capture, routes::creation},
+    {"/debug/pprof/mutex", Cost::capture, routes::mutex},
+    {"/debug/pprof/profile", Cost::slow, routes::cpu},
+    {"/debug/pprof/symbol", Cost::capture, routes::symbol},
+    {"/debug/pprof/threadcreate", Cost::cheap, routes::threadcreate},
+    {"/healthz", Cost::cheap, health},
 };
 
 const Route* find(std::string_view path) noexcept {
@@ -119,10 +144,13 @@ const Route* find(std::string_view path) noexcept {
 
 }  // namespace
 
-bool is_expensive(std::string_view path) noexcept {
-  const Route* r = find(path);
-  return r && r->expensive;
+Cost cost(const Query& query) {
+  const Route* r = find(query.path);
+  if (!r) return Cost::cheap;
+  return routes::has_delta(r->answer) && !query.param("seconds").empty() ? Cost::slow : r->cost;
 }
+
+bool takes_post(std::string_view path) noexcept { return path == "/debug/pprof/symbol"; }
 
 Answer answer(const Query& query) {
   if (const Route* r = find(query.path)) return r->answer(query);

@@ -2,6 +2,7 @@
 // nothing of sockets or of the HTTP library.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@ namespace weir::http {
 struct Query {
   std::string path;
   std::function<std::string(const std::string&)> param;  // "" where it is not given
+  std::string data = {};  // the body of a POST; else what stands behind the "?", as it is
 };
 
 struct Answer {
@@ -21,11 +23,22 @@ struct Answer {
   std::string content_type;
   std::string body;                                  // when `write` is empty
   std::function<bool(const profiler::Sink&)> write;  // streams the body in bounded pieces
-  std::string attachment;  // file name for Content-Disposition; empty: none
+  // What takes seconds, before `write`: on the connection's thread, once the head of the answer has
+  // been sent. To be given up when `wanted` (the client is still there) says no.
+  std::function<void(const std::function<bool()>& wanted)> wait;
+  std::string attachment;    // file name for Content-Disposition; empty: none
+  bool pprof_error = false;  // Go's mark of errors that its pprof shows
 };
 
-// Routes that capture are expensive: the server admits few of them at once.
-bool is_expensive(std::string_view path) noexcept;
+// What an answer costs, so that the server can admit few of a kind at once.
+enum class Cost : uint8_t {
+  cheap,
+  capture,  // looks at all goroutines, or names many functions
+  slow,     // waits for seconds
+};
+Cost cost(const Query& query);
+// Whether the path is asked by POST, too.
+bool takes_post(std::string_view path) noexcept;
 // Never throws for what a request may hold; std::bad_alloc may pass.
 Answer answer(const Query& query);
 

@@ -31,9 +31,9 @@
 //   contexts          {kind, state, made_at, count, forgotten, waiters, oldest_ns,
 //                     oldest_maker_goid}: those that can be cancelled and still exist, by place and
 //                     state; forgotten: nobody can cancel them any more
-//   groups            {stack, state, wait_reason, object_kind, created_by, thread, labels, count,
-//                     members}: created_by an index into locations or null; labels [[key, value],
-//                     ..]
+//   groups            {stack, state, wait_reason, object_kind, created_by, [creation_stack null],
+//                     thread, labels, count, members}: created_by an index into locations or null;
+//                     creation_stack one into stacks; labels [[key, value], ..]
 //   groups[].members  {goid, parent_goid, since_ns, [name 0], [first_object 0], [object_count 0],
 //                     [objects_total 0]}: name an index into strings
 //
@@ -196,7 +196,8 @@ void describe_open(Element& e, const Group& g) {
   e.open('{').key("stack").value(g.stack).key("state").value(state_name(g.state));
   e.key("wait_reason").value(g.wait_reason);
   e.key("object_kind").value(g.object_kind);
-  e.key("created_by").index_or_null(g.created_by).key("thread").value(g.thread);
+  e.key("created_by").index_or_null(g.created_by);
+  e.optional("creation_stack", g.creation_stack, kNone).key("thread").value(g.thread);
   e.key("labels").open('[');
   for (const auto& [key, value] : g.labels) {
     e.open('[').value(key).value(value).close(']');

@@ -110,7 +110,7 @@ Seen probe(size_t slot, ProbeContext& context, Probe& out) {
         if (out.known_stack == WalkMemo::kNone) {
           context.traced = !context.memo.full();
           context.regs = regs;
-          walk = unwind(regs, out.g.stack_lo, out.g.stack_hi, false, out.stack,
+          walk = unwind(regs, out.g.stack_lo, out.g.stack_hi, false, out.stack, 0,
                         context.traced ? &context.trace : nullptr);
         }
         introspect::release(slot);

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "creation.h"
 #include "modules.h"
 #include "symbolize.h"
 
@@ -67,7 +68,8 @@ SnapshotBuilder::~SnapshotBuilder() {
 
 size_t SnapshotBuilder::GroupKeyHash::operator()(const GroupKey& k) const noexcept {
   uint64_t h = reinterpret_cast<uintptr_t>(k.gopc) * 0xd6e8feb86659fd93U;
-  h = (h ^ h >> 29 ^ (uint64_t{k.labels} << 32 | k.stack)) * 0x9fb21c651e98df25U;
+  h = (h ^ h >> 29 ^ (uint64_t{k.labels} << 32 | k.stack) ^ uint64_t{k.creation} << 16) *
+      0x9fb21c651e98df25U;
   h ^= h >> 32 ^ (static_cast<uint64_t>(k.state) | static_cast<uint64_t>(k.reason) << 8 |
                   static_cast<uint64_t>(k.object) << 16 | static_cast<uint64_t>(k.thread) << 24 |
                   static_cast<uint64_t>(k.locked) << 25);
@@ -136,6 +138,7 @@ uint32_t SnapshotBuilder::group_of(const GroupKey& key) {
     group.wait_reason = introspect::to_string(key.reason);
     group.object_kind = introspect::to_string(key.object);
     group.created_by = intern_return_address(key.gopc);
+    group.creation_stack = key.creation;  // its id, until fill_creation_stacks
     group.labels = *labels_[key.labels];
     group.thread = key.thread;
     group.locked = key.locked;
@@ -212,6 +215,7 @@ uint32_t SnapshotBuilder::add(size_t slot, const Probe& probe) {
   key.gopc = g.gopc;
   key.stack = probe.known_stack != WalkMemo::kNone ? probe.known_stack : stacks_.add(probe.stack);
   key.labels = intern_labels(g.labels);
+  key.creation = g.creation_stack;
   key.state = state_of(g.state);
   if (g.state == introspect::State::waiting) {
     key.reason = g.wait_reason;
@@ -342,6 +346,25 @@ void SnapshotBuilder::fill_stacks() {
   }
 }
 
+void SnapshotBuilder::fill_creation_stacks() {
+  std::unordered_map<uint32_t, uint32_t> known;  // id -> index into Snapshot::stacks
+  for (Group& g : snapshot_.groups) {
+    const uint32_t id = g.creation_stack;
+    const auto [found, is_new] = known.try_emplace(id, kNone);
+    if (is_new && id != 0) {
+      const creation::Stack from = creation::stack(id);
+      Stack stack;
+      stack.truncated = from.truncated;
+      for (const uintptr_t pc : from.pcs) stack.locations.push_back(intern_location(pc));
+      if (!from.pcs.empty()) {
+        found->second = static_cast<uint32_t>(snapshot_.stacks.size());
+        snapshot_.stacks.push_back(std::move(stack));
+      }
+    }
+    g.creation_stack = found->second;
+  }
+}
+
 void SnapshotBuilder::fill_frames() {
   refresh_symbols();
   snapshot_.mappings = mappings();
@@ -398,6 +421,7 @@ Snapshot SnapshotBuilder::finish() {
   fill_stacks();
   sort_groups();
   sort_contexts();
+  fill_creation_stacks();
   fill_frames();
   return std::move(snapshot_);
 }

@@ -61,7 +61,8 @@ class SnapshotBuilder {
   struct GroupKey {
     const void* gopc;
     uint32_t stack;
-    uint32_t labels;  // index into labels_
+    uint32_t labels;    // index into labels_
+    uint32_t creation;  // introspect::Goroutine::creation_stack
     State state;
     introspect::WaitReason reason;
     introspect::ObjectKind object;
@@ -92,6 +93,7 @@ class SnapshotBuilder {
   Object make_object(const introspect::Goroutine& g, uint32_t i);
   void fill_members();
   void fill_stacks();
+  void fill_creation_stacks();
   void fill_frames();
   void sort_groups();
   void sort_contexts();

@@ -11,11 +11,12 @@ constexpr uint32_t kNowhere = UINT32_MAX, kRegisters = UINT32_MAX - 1;
 // The words of a stack that stands still.
 class Memory {
  public:
-  Memory(uintptr_t lo, uintptr_t hi, WalkTrace* trace) : lo_(lo), hi_(hi), trace_(trace) {}
+  Memory(uintptr_t lo, uintptr_t hi, ptrdiff_t displacement, WalkTrace* trace)
+      : lo_(lo), hi_(hi), displacement_(displacement), trace_(trace) {}
 
   bool read(uintptr_t at, uintptr_t& value, bool relative, bool matters) const noexcept {
     if (at < lo_ || at > hi_ - sizeof value || at % sizeof value != 0) return false;
-    value = *reinterpret_cast<const uintptr_t*>(at);
+    value = *reinterpret_cast<const uintptr_t*>(at + static_cast<uintptr_t>(displacement_));
     if (!trace_) return true;
     if (trace_->count == WalkTrace::kMaxWords) {
       trace_->overflown = true;
@@ -40,6 +41,7 @@ class Memory {
 
  private:
   uintptr_t lo_, hi_;
+  ptrdiff_t displacement_;
   WalkTrace* trace_;
 };
 
@@ -109,9 +111,10 @@ constexpr uintptr_t kRedZone = 0;
 }  // namespace
 
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
-            RawStack& out, WalkTrace* trace) noexcept {
+            RawStack& out, ptrdiff_t displacement, WalkTrace* trace) noexcept {
   const uintptr_t zone = exact ? kRedZone : 0;
-  const Memory memory(regs.sp > stack_lo + zone ? regs.sp - zone : stack_lo, stack_hi, trace);
+  const Memory memory(regs.sp > stack_lo + zone ? regs.sp - zone : stack_lo, stack_hi, displacement,
+                      trace);
   if (trace) trace->count = 0, trace->fp_matters = trace->overflown = false;
   Frame f{regs.pc, regs.sp, regs.fp, kRegisters};
   Walk walk{true, 0};

@@ -39,10 +39,11 @@ struct WalkTrace {
   Word words[kMaxWords];
 };
 
-// `exact`: regs.pc is where the goroutine was interrupted, not a return address. `trace`, where
+// `exact`: regs.pc is where the goroutine was interrupted, not a return address. The words of the
+// stack are read `displacement` bytes from where they belong: 0, or those of a copy. `trace`, where
 // given, tells what was read.
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
-            RawStack& out, WalkTrace* trace = nullptr) noexcept;
+            RawStack& out, ptrdiff_t displacement = 0, WalkTrace* trace = nullptr) noexcept;
 
 // Sets the hash of a stack that was put together otherwise.
 void rehash(RawStack& stack) noexcept;

@@ -87,6 +87,24 @@ struct rt_access {
   }
 };
 
+namespace rt {
+
+namespace {
+
+introspect::Registers registers_of(const ucontext_t* uc) noexcept {
+#if defined(__x86_64__)
+  const auto& regs = uc->uc_mcontext.gregs;
+  return {static_cast<uintptr_t>(regs[REG_RIP]), static_cast<uintptr_t>(regs[REG_RSP]),
+          static_cast<uintptr_t>(regs[REG_RBP])};
+#elif defined(__aarch64__)
+  return {uc->uc_mcontext.pc, uc->uc_mcontext.sp, uc->uc_mcontext.regs[29]};
+#endif
+}
+
+}  // namespace
+
+}  // namespace rt
+
 namespace introspect {
 
 namespace {
@@ -229,6 +247,7 @@ void read_fixed(const G* gp, Goroutine& g, Detail detail) noexcept {
   g.parent_goid = gp->parent_goid;
   g.gopc = gp->gopc;
   g.start_pc = gp->startpc;
+  g.creation_stack = gp->creation;
   g.thread = gp->is_thread;
   g.locked = gp->locked_m != nullptr;
   g.wait_reason = WaitReason::none;
@@ -431,6 +450,24 @@ bool interrupt(size_t slot, uint64_t goid,
   return answered;
 }
 
+void interrupted(const void* context, Interrupted& out) noexcept {
+  out.regs = rt::registers_of(static_cast<const ucontext_t*>(context));
+  out.stack_lo = out.stack_hi = 0;
+  out.goid = 0;
+  out.labels = nullptr;
+  const G* gp = rt::tls_getg();
+  // In the midst of a switch the stack is not yet this goroutine's.
+  if (!gp || out.regs.sp < gp->stack_lo || out.regs.sp >= gp->stack_hi) return;
+  out.stack_lo = gp->stack_lo;
+  out.stack_hi = gp->stack_hi;
+  out.goid = gp->goid.load(kRelaxed);
+  out.labels = gp->labels.load(kRelaxed);
+}
+
+void install_handler(int sig, void (*handler)(int, siginfo_t*, void*)) noexcept {
+  rt::set_handler(sig, handler, nullptr);
+}
+
 Sched sched() noexcept {
   Sched s{};
   s.gomaxprocs = rt::sched.gomaxprocs.load();
@@ -480,16 +517,7 @@ void on_interrupt(int, siginfo_t*, void* context) {
     const M* m = gp->is_thread ? nullptr : gp->m.load(std::memory_order_relaxed);
     const void* crash = m ? m->crash_context.load() : nullptr;
     const auto* uc = static_cast<const ucontext_t*>(crash ? crash : context);
-    introspect::Registers regs;
-#if defined(__x86_64__)
-    regs.pc = static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RIP]);
-    regs.sp = static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RSP]);
-    regs.fp = static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RBP]);
-#elif defined(__aarch64__)
-    regs.pc = uc->uc_mcontext.pc;
-    regs.sp = uc->uc_mcontext.sp;
-    regs.fp = uc->uc_mcontext.regs[29];
-#endif
+    const introspect::Registers regs = registers_of(uc);
     // In the midst of a switch the stack is not yet this goroutine's. One that ran over its stack
     // stands in, or below, the guard page.
     if (crash || (regs.sp >= gp->stack_lo && regs.sp < gp->stack_hi)) {

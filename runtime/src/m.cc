@@ -406,14 +406,14 @@ void checkdead() noexcept {
   if (sched.sysmon_polls.load()) return;  // it may hold goroutines that are in no queue yet
   if (blocking_line() > 0) return;        // sysmon lets one of them through, who may wake others
   // A thread that is not ours may wake somebody at any time: then nothing is certain. Ours are the
-  // Ms, sysmon and the one that is in run().
+  // Ms, sysmon and the one that is in run(), and observers' helpers.
   constexpr int kOfSanitizer =
 #if defined(WEIR_TSAN)
       1;
 #else
       0;
 #endif
-  if (count_threads() != sched.mcount + 2 + kOfSanitizer) return;
+  if (count_threads() != sched.mcount + 2 + sched.helpers.load() + kOfSanitizer) return;
   int n = sched.gomaxprocs.load(kRelaxed);
   for (int i = 0; i < n; i++) {
     if (!runqempty(allp[i])) return;

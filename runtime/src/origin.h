@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "labels.h"
+#include "profiling.h"
 #include "runtime2.h"
 #include "tls.h"
 
@@ -17,6 +18,7 @@ struct origin {
     goid = gp->goid.load(std::memory_order_relaxed);
     labels = gp->labels.load(std::memory_order_relaxed);
     if (labels) ref_labels(labels);
+    creation = creation_stack(gp);
   }
   // One who is known by these only.
   origin(const void* at, uint64_t id) noexcept : pc(at), goid(id) {}
@@ -29,6 +31,7 @@ struct origin {
   const void* pc;
   uint64_t goid;
   label_set* labels = nullptr;  // counted
+  uint16_t creation = 0;        // G::creation
 };
 
 }  // namespace weir::rt

@@ -15,6 +15,7 @@
 #include "m.h"
 #include "origin.h"
 #include "perturb.h"
+#include "profiling.h"
 #include "runq.h"
 #include "sanitize.h"
 #include "schedule.h"
@@ -76,8 +77,10 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
   gp->m.store(m, kRelaxed);  // first: who sees it run sees where (introspect::interrupt)
   casgstatus(gp, Grunnable, Grunning);
   if (gp->timed) [[unlikely]] {
-    gp->timed = false;
-    count_latency(p, gp->since.load(kRelaxed));
+    const uint64_t woken = gp->since.load(kRelaxed);
+    if (gp->timed & kTimedQueue) count_latency(p, woken);
+    if (gp->timed & kTimedBlock) gp->woken_at = woken;
+    gp->timed = 0;
   }
   if constexpr (detail::kRecording) gp->since.store(ticks, kRelaxed);
 }
@@ -86,9 +89,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 // every 8th, whose wait in the queue is measured; others get a stamp that is up to 10 ms old.
 [[gnu::always_inline]] inline void stamp_runnable(P* p, G* gp) noexcept {
   if constexpr (!detail::kRecording) return;
-  bool timed = p && p->readies++ % 8 == 0;
-  if (timed) gp->timed = true;
-  bool exact = timed || !p;  // without a P the coarse clock may stand still
+  if (p && p->readies++ % 8 == 0) gp->timed |= kTimedQueue;
+  bool exact = gp->timed || !p;  // without a P the coarse clock may stand still
   gp->since.store(exact ? cputicks() : sched.coarse_ticks.load(kRelaxed), kRelaxed);
 }
 
@@ -232,9 +234,11 @@ void goready_all(gqueue gs) {
   while (G* gp = gs.pop_front()) goready(gp);
 }
 
-void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void* waitobj,
-            uint32_t waitobj_count) {
-  G* gp = getg();
+namespace {
+
+[[gnu::always_inline]] inline void park(G* gp, void (*commit)(G*, void*), void* arg,
+                                        WaitReason reason, const void* waitobj,
+                                        uint32_t waitobj_count) {
   if constexpr (detail::kRecording) {
     gp->waitreason = reason;
     gp->waitobj = waitobj;
@@ -248,6 +252,27 @@ void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void*
   P* p = enter_runtime(m);
   if (p) record(p->stats.parks);
   switch_away(m, p, gp, Gwaiting, commit, arg, detail::kRecording ? cputicks() : 0);
+}
+
+// The same with the block profile on. Apart from the other, which is to know nothing of it.
+[[gnu::noinline]] void park_profiled(void (*commit)(G*, void*), void* arg, WaitReason reason,
+                                     const void* waitobj, uint32_t waitobj_count) {
+  G* gp = getg();
+  const uint64_t start = cputicks();
+  if (!gp->is_thread) gp->timed |= kTimedBlock;
+  park(gp, commit, arg, reason, waitobj, waitobj_count);
+  const uint64_t woken = gp->is_thread ? cputicks() : gp->woken_at;
+  block_event(gp, woken > start ? woken - start : 0);
+}
+
+}  // namespace
+
+void gopark(void (*commit)(G*, void*), void* arg, WaitReason reason, const void* waitobj,
+            uint32_t waitobj_count) {
+  if (block_profiled(reason)) [[unlikely]] {
+    return park_profiled(commit, arg, reason, waitobj, waitobj_count);
+  }
+  park(getg(), commit, arg, reason, waitobj, waitobj_count);
 }
 
 void goexit0() noexcept {
@@ -332,7 +357,7 @@ uintptr_t closure_place(const G* gp, const detail::func& fn) noexcept {
 
 // gp, which nobody sees yet, is to run fn, whose closure is in its place.
 void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goid,
-            std::string_view name, label_set* labels) noexcept {
+            std::string_view name, label_set* labels, uint16_t creation) noexcept {
   uintptr_t at = closure_place(gp, fn);
   gp->sp = prepare_stack(at);
   gp->waitreason = WaitReason::none;
@@ -349,6 +374,7 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
     gp->parent_goid = parent_goid;
     gp->gopc = gopc;
     gp->startpc = reinterpret_cast<const void*>(fn.invoke);
+    gp->creation = creation;
   }
   gp->fn = &fn;
   gp->closure = reinterpret_cast<void*>(at);
@@ -391,6 +417,7 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
                             " bytes is more than a quarter of the goroutine's stack of " +
                             std::to_string(class_bytes(size_class)) + " bytes");
   }
+  const uint16_t creation = creation_stack(self);
   bool on_m = self && self->m.load(kRelaxed) != nullptr;
   M* m = nullptr;
   P* p = on_m ? enter_with_p(self, &m) : nullptr;
@@ -416,7 +443,7 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
     throw;
   }
   init_g(gp, fn, gopc, self ? self->goid.load(kRelaxed) : 0, options.name,
-         self ? self->labels.load(kRelaxed) : nullptr);
+         self ? self->labels.load(kRelaxed) : nullptr, creation);
   gp->is_main = main;
 
   if (on_m) p = enter_with_p(self, &m);
@@ -434,7 +461,7 @@ void newproc_from(P* p, const detail::func& fn, void* closure, const origin& by)
   }
   sanitizer_new(gp);
   fn.construct(reinterpret_cast<void*>(closure_place(gp, fn)), closure);
-  init_g(gp, fn, by.pc, by.goid, {}, by.labels);
+  init_g(gp, fn, by.pc, by.goid, {}, by.labels, by.creation);
   start_g(p, gp, next_goid(p), false);
 }
 

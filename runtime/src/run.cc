@@ -1,6 +1,7 @@
 // run: starts and stops the scheduler; its settings.
 
 #include <weir/go.h>
+#include <weir/profiling.h>
 
 #include <sched.h>
 
@@ -114,6 +115,13 @@ int run(const func& fn, void* closure, const Options& options) {
   size_t size_class = choose_class(options);
   sched.cpu_accounting.store(options.cpu_accounting ||
                              env_number("WEIR_CPU_ACCOUNTING", 0, 1) == 1);
+  if (size_t ns = env_number("WEIR_BLOCK_PROFILE_RATE", 1, INT64_MAX)) {
+    set_block_profile_rate(static_cast<int64_t>(ns));
+  }
+  if (size_t n = env_number("WEIR_MUTEX_PROFILE_FRACTION", 1, INT32_MAX)) {
+    set_mutex_profile_fraction(static_cast<int>(n));
+  }
+  if (env_number("WEIR_CREATION_STACKS", 0, 1)) set_creation_stacks(true);
 
   install_signal_handlers();
   install_fatal_handlers();

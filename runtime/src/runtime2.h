@@ -50,6 +50,12 @@ enum : uint32_t {
   Gscan = 0x1000,
 };
 
+// G::timed.
+enum : uint8_t {
+  kTimedQueue = 1,  // the wait in the run queue is to be measured
+  kTimedBlock = 2,  // the block profile wants the length of the wait: G::woken_at
+};
+
 enum : uint32_t {
   Pidle = 0,     // on the idle list, or between owners under sched.lock
   Prunning = 1,  // owned by P::m
@@ -102,8 +108,8 @@ struct alignas(64) G {
   std::atomic<uint32_t> select_done;  // select: 1 once one waker has won
   sudog* param;                       // the sudog by which it was woken
   M* locked_m;                        // the only M that may run it (lock_os_thread); null: any
-  bool timed;    // runnable: `since` is exact, and the wait in the queue is to be measured
-  G* schedlink;  // next in the queue or free list that it is on
+  uint8_t timed;  // who wants the instant of the wake to be exact: kTimedQueue, kTimedBlock
+  G* schedlink;   // next in the queue or free list that it is on
   eh_globals eh;
 
   // -- fixed for a goroutine's life
@@ -117,7 +123,8 @@ struct alignas(64) G {
   uintptr_t stack_lo,
       stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot
-  uint32_t size_class;
+  uint16_t size_class;
+  uint16_t creation;  // id of the stack that created it (profiling.h); 0: not recorded
   std::atomic<uint32_t> stack_use;          // what is known of its depth (stack_chunk.h)
   std::atomic<uint64_t> cpu_ticks;          // that it ran until it stopped last (cpu_accounting)
   char names[2][introspect::kMaxName + 1];  // the goroutine changes the one not shown (labels.h)
@@ -130,6 +137,7 @@ struct alignas(64) G {
   void* tsan_fiber;
   void* asan_fake_stack;
   std::atomic<uint32_t> thread_ready;  // is_thread: futex word, 1: woken
+  uint64_t woken_at;                   // kTimedBlock: cputicks() of the last wake
 
   bool has_eh() const noexcept { return eh.caught != nullptr || eh.uncaught != 0; }
 };
@@ -278,6 +286,7 @@ struct Sched {
   std::atomic<int> nmidle{0};        // changed under the lock
   std::atomic<int> nmidlelocked{0};  // Ms that wait for their locked goroutine
   std::atomic<int> mcount{0};        // threads
+  std::atomic<int> helpers{0};       // threads of observers, that never wake a goroutine
   int mids = 0;                      // ids given out
   P* pidle = nullptr;
   gqueue runq;       // the global run queue

@@ -28,7 +28,7 @@ bool RWMutex::try_rlock(const void* pc) noexcept {
   return false;
 }
 
-void RWMutex::unlock_shared() {
+void RWMutex::runlock() {
   int32_t n = reader_count_.fetch_sub(1, std::memory_order_acq_rel) - 1;
   if (n >= 0) return;
   if (n + 1 == 0 || n + 1 == -kMaxReaders) rt::fatal_error("sync: RUnlock of unlocked RWMutex");
@@ -59,7 +59,7 @@ bool RWMutex::try_wlock(const void* pc) noexcept {
   return true;
 }
 
-void RWMutex::unlock() {
+void RWMutex::wunlock() {
   uint64_t owner = owner_.load(std::memory_order_relaxed);
   if (owner != rt::self_goid()) {
     if (owner == 0) rt::fatal_error("sync: Unlock of unlocked RWMutex");

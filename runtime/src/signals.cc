@@ -26,15 +26,8 @@ extern "C" void weir_sigreturn();
 
 namespace weir::rt {
 
-namespace {
-
-constexpr size_t kSignalStack = 64 << 10;
-
-struct sigaction former_segv, former_bus;
-
-// As sigaction(2), past ThreadSanitizer's wrapper, which would put our handler off until the
-// thread's next instrumented call: a spinning goroutine would never answer. The handlers are not
-// instrumented.
+// ThreadSanitizer's wrapper would put our handler off until the thread's next instrumented call: a
+// spinning goroutine would never answer.
 void set_handler(int sig, void (*handler)(int, siginfo_t*, void*), struct sigaction* former) {
 #if defined(WEIR_TSAN) && defined(__x86_64__)
   struct kernel_sigaction {
@@ -54,6 +47,12 @@ void set_handler(int sig, void (*handler)(int, siginfo_t*, void*), struct sigact
   sigaction(sig, &action, former);
 #endif
 }
+
+namespace {
+
+constexpr size_t kSignalStack = 64 << 10;
+
+struct sigaction former_segv, former_bus;
 
 void on_fault(int sig, siginfo_t* info, void* context) {
   G* gp = tls_getg();
@@ -124,6 +123,7 @@ void* install_signal_stack() {
   sigaddset(&ours, interrupt_signal());
   sigaddset(&ours, SIGSEGV);
   sigaddset(&ours, SIGBUS);
+  sigaddset(&ours, SIGPROF);  // sysmon, which may have started this thread, blocks all
   pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
   return at;
 }

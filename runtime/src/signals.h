@@ -1,7 +1,13 @@
 // Signals: the profiler's question to a running thread, stack overflow, SIGQUIT.
 #pragma once
 
+#include <signal.h>
+
 namespace weir::rt {
+
+// As sigaction(2) with SA_SIGINFO, SA_ONSTACK and SA_RESTART, past ThreadSanitizer's wrapper: for
+// handlers that are not instrumented. `former` may be null.
+void set_handler(int sig, void (*handler)(int, siginfo_t*, void*), struct sigaction* former);
 
 // Installs the handler of the reserved signal, by which introspect asks a thread for its registers.
 // Once.

@@ -97,7 +97,7 @@ Group without_memory(FreeList& list, size_t size_class, uint32_t n) {
       gp->stack_hi = reinterpret_cast<uintptr_t>(gp);
     }
     gp->slot = static_cast<uint32_t>(&c - chunks) * kChunkSlots + i;
-    gp->size_class = static_cast<uint32_t>(size_class);
+    gp->size_class = static_cast<uint16_t>(size_class);
     gp->stack_use.store(0, kRelaxed);
   });
   return g;

@@ -55,6 +55,7 @@ G* register_thread() {
   gp->wait_context = nullptr;
   gp->parent_goid = 0;
   gp->gopc = gp->startpc = nullptr;
+  gp->creation = 0;
   gp->eh = {};
   gp->tid = gettid();
   gp->thread_ready.store(0, std::memory_order_relaxed);

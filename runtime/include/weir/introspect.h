@@ -9,6 +9,8 @@
 // runs meanwhile.
 #pragma once
 
+#include <signal.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -86,9 +88,10 @@ Label label_at(const LabelSet* set, size_t i) noexcept;
 
 struct Goroutine {
   uint64_t goid;
-  uint64_t parent_goid;  // 0: none (a plain thread, or made by one that never used weir before)
-  const void* gopc;      // return address of the `weir::go` that made it; null for a thread
-  const void* start_pc;  // its function's entry; null for a thread
+  uint64_t parent_goid;     // 0: none (a plain thread, or made by one that never used weir before)
+  const void* gopc;         // return address of the `weir::go` that made it; null for a thread
+  const void* start_pc;     // its function's entry; null for a thread
+  uint16_t creation_stack;  // what the hook `creation` gave for it (below); 0: not recorded
   State state;
   WaitReason wait_reason;  // meaningful while waiting
   ObjectKind object_kind;  // of what it waits for; none: of nothing, or of nothing that exists
@@ -261,6 +264,51 @@ struct Context {
 // lock; what it is told may be history already. Locks of the registry are held for microseconds:
 // not to be called from a signal handler.
 void for_each_context(void (*fn)(const Context& c, void* arg), void* arg) noexcept;
+
+// --- For a profiler: what happens, as it happens (<weir/profiling.h>) ---
+
+// Somebody was kept waiting, and goes on (block), or has kept others waiting (mutex). Where events
+// are sampled, one stands for several: count and delay_ns are scaled.
+struct Contention {
+  enum Kind : uint8_t { block, mutex };
+  Kind kind;
+  double count;
+  double delay_ns;
+  uintptr_t stack_lo, stack_hi;  // the caller's stack
+};
+
+// Called on the stack of the goroutine or thread that the event is about, which the hook walks by
+// itself; several at once. No lock is held, and the hooks may block the OS thread for milliseconds
+// when need be, but must not use weir's primitives, and must get on with some hundred bytes of
+// stack where little is left.
+struct ProfileHooks {
+  void (*contention)(const Contention& c) noexcept;
+  // A goroutine is about to be created: an id for the stack that does it; 0: none.
+  uint16_t (*creation)(uintptr_t stack_lo, uintptr_t stack_hi) noexcept;
+  // Before the first event after something was switched on; may be called again.
+  void (*prepare)() noexcept;
+};
+// `hooks` must live as long as the process.
+void set_profile_hooks(const ProfileHooks* hooks) noexcept;
+
+// The profiler has started an OS thread that never wakes a goroutine: the runtime's deadlock check
+// passes it over. For threads that live as long as the process.
+void add_helper_thread() noexcept;
+
+// For a CPU profile: what a signal handler has interrupted.
+struct Interrupted {
+  Registers regs;  // exact
+  // The stack that regs.sp is on, readable from regs.sp to stack_hi; both 0: a thread that never
+  // used weir, or the thread was in the midst of a switch.
+  uintptr_t stack_lo, stack_hi;
+  uint64_t goid;           // 0: no goroutine, and no thread that uses weir: the scheduler itself
+  const LabelSet* labels;  // the goroutine's; valid until the handler returns: take a reference
+};
+// `context`: the handler's third parameter. Async-signal-safe.
+void interrupted(const void* context, Interrupted& out) noexcept;
+// As sigaction(2) with SA_SIGINFO, SA_ONSTACK and SA_RESTART, also under ThreadSanitizer, whose
+// wrapper would put the handler off. The handler's source must be compiled without sanitizers.
+void install_handler(int sig, void (*handler)(int, siginfo_t*, void*)) noexcept;
 
 // --- For the library that can turn stacks into text ---
 

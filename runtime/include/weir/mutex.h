@@ -56,8 +56,10 @@ class Mutex {
       misuse();
     owner_.store(0, std::memory_order_relaxed);
     int32_t left = state_.fetch_sub(kLocked, std::memory_order_release) - kLocked;
-    if (left != 0) [[unlikely]]
+    if (left != 0) [[unlikely]] {
       unlock_slow(left);
+      detail::keep_frame();  // for the mutex profile
+    }
   }
 
  private:

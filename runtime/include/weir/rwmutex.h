@@ -31,7 +31,10 @@ class RWMutex {
   // Never blocks. Go: TryRLock.
   [[gnu::always_inline]] bool try_lock_shared() { return try_rlock(detail::current_pc()); }
   // Never blocks. Fatal, with a dump, when no reader holds the lock. Go: RUnlock.
-  void unlock_shared();
+  [[gnu::always_inline]] void unlock_shared() {
+    runlock();
+    detail::keep_frame();
+  }
 
   // Blocks until the lock is free of readers and writers ("sync.RWMutex.Lock", behind another
   // writer "sync.Mutex.Lock", as in Go). Go: Lock.
@@ -43,7 +46,10 @@ class RWMutex {
   [[gnu::always_inline]] bool try_lock() { return try_wlock(detail::current_pc()); }
   // Never blocks. Fatal, with a dump, when not locked for writing or locked by another goroutine.
   // Go: Unlock.
-  void unlock();
+  [[gnu::always_inline]] void unlock() {
+    wunlock();
+    detail::keep_frame();
+  }
 
  private:
   friend struct rt_access;
@@ -51,8 +57,10 @@ class RWMutex {
 
   void rlock(const void* pc);
   bool try_rlock(const void* pc) noexcept;
+  void runlock();
   void wlock(const void* pc);
   bool try_wlock(const void* pc) noexcept;
+  void wunlock();
 
   Mutex w_;              // held by the writer, and by the one that waits for readers
   rt::sema writer_sem_;  // the writer waits here for the readers to finish

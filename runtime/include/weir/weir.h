@@ -11,6 +11,7 @@
 #include <weir/mutex.h>
 #include <weir/once.h>
 #include <weir/panic.h>
+#include <weir/profiling.h>
 #include <weir/rwmutex.h>
 #include <weir/select.h>
 #include <weir/semaphore.h>

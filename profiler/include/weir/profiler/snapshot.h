@@ -92,9 +92,12 @@ struct Group {
   std::string wait_reason;      // Go's text; empty when not waiting
   std::string object_kind;      // of what it waits for; empty: nothing
   uint32_t created_by = kNone;  // index into Snapshot::locations
-  bool thread = false;          // plain OS threads that use weir
-  bool locked = false;          // locked to their OS threads
-  bool leaked = false;          // the source has proved that they never go on: Go's "(leaked)"
+  // The whole stack of the `go` that created them, where it was recorded (<weir/profiling.h>):
+  // index into Snapshot::stacks.
+  uint32_t creation_stack = kNone;
+  bool thread = false;  // plain OS threads that use weir
+  bool locked = false;  // locked to their OS threads
+  bool leaked = false;  // the source has proved that they never go on: Go's "(leaked)"
   std::vector<std::pair<std::string, std::string>> labels;  // sorted by key
   uint64_t count = 0;           // goroutines; members.size() where the source has members
   int64_t wait_ns = -1;         // sum of the times in this state; -1: not known

@@ -1,0 +1,53 @@
+#include "symbol_tables.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "modules.h"
+#include "symbolize.h"
+
+namespace weir::profiler {
+
+uint32_t SymbolTables::intern_location(uint64_t address) {
+  const auto index = static_cast<uint32_t>(tables_.locations.size());
+  const auto [found, is_new] = locations_.try_emplace(address, index);
+  if (is_new) tables_.locations.push_back({address, 0, {}});
+  return found->second;
+}
+
+uint32_t SymbolTables::add_stack(std::span<const uintptr_t> pcs, bool truncated) {
+  Stack stack;
+  stack.truncated = truncated;
+  stack.locations.reserve(pcs.size());
+  for (const uintptr_t pc : pcs) stack.locations.push_back(intern_location(pc));
+  tables_.stacks.push_back(std::move(stack));
+  return static_cast<uint32_t>(tables_.stacks.size() - 1);
+}
+
+Snapshot SymbolTables::finish() {
+  refresh_symbols();
+  tables_.mappings = mappings();
+  std::unordered_map<std::string, std::vector<uint32_t>> known;  // function -> frames
+  for (Location& location : tables_.locations) {
+    for (uint32_t i = 0; i < tables_.mappings.size(); ++i) {
+      const Mapping& m = tables_.mappings[i];
+      if (location.address >= m.start && location.address < m.limit) location.mapping = i + 1;
+    }
+    const Frames frames = symbolize(location.address);
+    for (const Frame& frame : *frames) {
+      std::vector<uint32_t>& alike = known[frame.function];
+      auto found =
+          std::ranges::find_if(alike, [&](uint32_t i) { return tables_.frames[i] == frame; });
+      if (found == alike.end()) {
+        found = alike.insert(alike.end(), static_cast<uint32_t>(tables_.frames.size()));
+        tables_.frames.push_back(frame);
+      }
+      location.frames.push_back(*found);
+    }
+  }
+  return std::move(tables_);
+}
+
+}  // namespace weir::profiler
