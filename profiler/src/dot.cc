@@ -63,7 +63,7 @@ bool is_class(std::string_view part) {
 }  // namespace
 
 std::string name_lines(std::string_view function) {
-  constexpr size_t kMaxLines = 6;
+  constexpr size_t kMaxLines = 6, kMaxPart = 48;
   const bool is_cpp = function.find("::") != function.npos;
   if (!is_cpp) {
     // A Go name: "path/of/package.(*Type).method.func1".
@@ -83,7 +83,7 @@ std::string name_lines(std::string_view function) {
     parts.insert(parts.begin() + 1, "…");
   }
   std::string lines;
-  for (const std::string_view part : parts) lines.append(shortened(part, kMaxLine)).append("\n");
+  for (const std::string_view part : parts) lines.append(shortened(part, kMaxPart)).append("\n");
   if (lines.empty()) lines = "?\n";
   return lines;
 }
@@ -164,7 +164,7 @@ Writer::Writer(std::string_view title, const std::vector<std::string>& legend) {
       "graph [fontname=\"Helvetica,Arial,sans-serif\" tooltip=\" \"]\n"
       "node [style=filled fillcolor=\"#f8f8f8\" fontname=\"Helvetica,Arial,sans-serif\"]\n"
       "edge [fontname=\"Helvetica,Arial,sans-serif\" fontsize=11]\n"
-      "subgraph cluster_L { legend [shape=box fontsize=14 tooltip=\" \" label=\"");
+      "subgraph cluster_L { legend [shape=box fontsize=14 margin=\"0.3,0.1\" tooltip=\" \" label=\"");
   for (const std::string& line : legend) {
     append_escaped(text_, shortened(line, 100), " ");
     text_.append("\\l");
@@ -183,18 +183,91 @@ void Writer::attributes(const std::vector<Attribute>& all) {
   text_.append("]\n");
 }
 
+size_t Writer::index_of(const std::string& id) {
+  const auto [known, is_new] = indexes_.try_emplace(id, ids_.size());
+  if (is_new) ids_.push_back(id);
+  return known->second;
+}
+
 void Writer::node(const std::string& id, const std::vector<Attribute>& all) {
+  index_of(id);
   text_.append(id);
   attributes(all);
 }
 
 void Writer::edge(const std::string& from, const std::string& to,
                   const std::vector<Attribute>& all) {
+  edges_.emplace_back(index_of(from), index_of(to));
   text_.append(from).append(" -> ").append(to);
   attributes(all);
 }
 
+void Writer::stack_parts() {
+  constexpr size_t kEnough = 6;  // parts beside each other
+  const size_t n = ids_.size();
+  std::vector<std::vector<size_t>> next(n), neighbours(n);
+  std::vector<bool> is_called(n);
+  for (const auto& [from, to] : edges_) {
+    if (from == to) continue;
+    next[from].push_back(to);
+    neighbours[from].push_back(to);
+    neighbours[to].push_back(from);
+    is_called[to] = true;
+  }
+  struct Part {
+    size_t top, bottom, height;
+  };
+  std::vector<Part> parts;
+  std::vector<bool> is_seen(n), is_placed(n);
+  for (size_t first = 0; first < n; ++first) {
+    if (is_seen[first]) continue;
+    std::vector<size_t> members{first};
+    is_seen[first] = true;
+    for (size_t i = 0; i < members.size(); ++i) {
+      for (const size_t m : neighbours[members[i]]) {
+        if (!is_seen[m]) members.push_back(m);
+        is_seen[m] = true;
+      }
+    }
+    const auto top = std::find_if(members.begin(), members.end(),
+                                  [&is_called](size_t m) { return !is_called[m]; });
+    Part part{top == members.end() ? first : *top, 0, 0};
+    // About as high as the shortest ways from the top are long.
+    for (std::vector<size_t> level{part.top}, below; !level.empty(); level.swap(below)) {
+      below.clear();
+      part.bottom = level.front();
+      ++part.height;
+      for (const size_t m : level) {
+        is_placed[m] = true;
+        for (const size_t to : next[m]) {
+          if (!is_placed[to]) below.push_back(to);
+          is_placed[to] = true;
+        }
+      }
+    }
+    parts.push_back(part);
+  }
+  if (parts.size() <= kEnough) return;
+  const auto columns = std::max(kEnough, static_cast<size_t>(std::ceil(
+                                             std::sqrt(2 * static_cast<double>(parts.size())))));
+  struct Column {
+    size_t height = 0;
+    const Part* last = nullptr;
+  };
+  std::vector<Column> all(columns);
+  for (const Part& part : parts) {
+    Column& column = *std::min_element(
+        all.begin(), all.end(), [](const Column& a, const Column& b) { return a.height < b.height; });
+    if (column.last) {
+      text_.append(ids_[column.last->bottom] + " -> " + ids_[part.top] + " [style=invis]\n");
+    }
+    column.last = &part;
+    column.height += part.height;
+  }
+}
+
 std::string Writer::finish() {
+  stack_parts();
   text_.append("}\n");
   return std::move(text_);
 }

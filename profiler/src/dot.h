@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace weir::profiler::dot_text {
@@ -24,7 +26,7 @@ std::string shortened(std::string_view text, size_t bytes);
 
 // A function's name as the lines of a box: one per namespace, class and function; of a method the
 // class and the method alone; of a Go function without the path of its package. At most 6 lines of
-// at most kMaxLine bytes.
+// at most 48 bytes.
 std::string name_lines(std::string_view function);
 
 // The last part of a path.
@@ -46,6 +48,10 @@ std::string duration(int64_t ns);
 std::string wall_clock(int64_t ns);
 
 // Builds one graph. Attributes are given as key, value; values are escaped as labels.
+//
+// Graphviz puts all parts of a graph that nothing connects side by side, and a graph of goroutines
+// has many: the picture would be a long strip. The parts are put below each other in columns by
+// invisible edges. (Its own packing loses the labels of edges.)
 class Writer {
  public:
   // `title` names the graph. Ends with the legend, a line each.
@@ -62,7 +68,13 @@ class Writer {
 
  private:
   void attributes(const std::vector<Attribute>& all);
+  size_t index_of(const std::string& id);
+  void stack_parts();
+
   std::string text_;
+  std::vector<std::string> ids_;
+  std::unordered_map<std::string, size_t> indexes_;
+  std::vector<std::pair<size_t, size_t>> edges_;  // from, to: indexes into ids_
 };
 
 }  // namespace weir::profiler::dot_text

@@ -128,7 +128,7 @@ class WaitsWriter {
                   {"id", "object" + id.substr(1)},
                   {"fontsize", "10"},
                   {"shape", "diamond"},
-                  {"margin", "0,0"},
+                  {"margin", "0.03,0.03"},
                   {"tooltip", shortened(tooltip, 2 * kMaxTooltip)},
                   {"color", is_red ? kRed : kBlue},
                   {"fillcolor", is_red ? kRedFill : kBlueFill}});

@@ -30,17 +30,24 @@ inline std::vector<Frame> shown_frames_of(const Snapshot& s, const Group& g) {
   return frames;
 }
 
-// A frame without a function where nothing is known.
+// Whose code a frame is, in the user's eyes: 0 the user's, 1 the standard library's (as a rule on the
+// user's behalf: make_shared), 2 ours.
+inline int foreignness(const Frame& f) {
+  if (f.runtime) return 2;
+  return f.function.starts_with("std::") || f.function.starts_with("__gnu_cxx::");
+}
+
+// The innermost of the frames there that are most the user's. A frame without a function where
+// nothing is known.
 inline Frame frame_at(const Snapshot& s, uint32_t location) {
   if (location >= s.locations.size()) return {};
   const Location& l = s.locations[location];
-  const Frame* outermost = nullptr;
+  const Frame* best = nullptr;
   for (const uint32_t f : l.frames) {
     if (f >= s.frames.size() || s.frames[f].function.empty()) continue;
-    outermost = &s.frames[f];
-    if (!outermost->runtime) break;
+    if (!best || foreignness(s.frames[f]) < foreignness(*best)) best = &s.frames[f];
   }
-  if (outermost) return *outermost;
+  if (best) return *best;
   Frame unknown;
   encode::append_hex(unknown.function, l.address);
   return unknown;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <span>
 #include <tuple>
 #include <unordered_map>
@@ -72,6 +73,7 @@ class Builder {
     out_.process = s_.process;
     out_.taken_at_ns = s_.taken_at_ns;
     for (const auto& g : out_.goroutines) out_.shown += g.count;
+    sort();
     if (nodecount > 0) fold(nodecount);
     return std::move(out_);
   }
@@ -257,6 +259,26 @@ class Builder {
     }
   }
 
+  void sort() {
+    std::vector<uint32_t> order(out_.goroutines.size()), moved(order.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::stable_sort(order.begin(), order.end(), [this](uint32_t l, uint32_t r) {
+      const auto &a = out_.goroutines[l], &b = out_.goroutines[r];
+      const bool is_stuck = a.stuck != Stuck::no;
+      return is_stuck != (b.stuck != Stuck::no) ? is_stuck : a.count > b.count;
+    });
+    std::vector<WaitGraph::Goroutines> sorted;
+    for (const uint32_t i : order) {
+      moved[i] = static_cast<uint32_t>(sorted.size());
+      sorted.push_back(std::move(out_.goroutines[i]));
+    }
+    out_.goroutines = std::move(sorted);
+    for (WaitGraph::Edge& e : out_.edges) {
+      if (e.relation == WaitGraph::Relation::waits_for) e.from = moved[e.from];
+      if (e.relation == WaitGraph::Relation::held_by) e.to = moved[e.to];
+    }
+  }
+
   // Keeps the nodes that matter most, with what they wait for, up to the bound.
   void fold(size_t nodecount);
 
@@ -294,13 +316,6 @@ std::vector<uint32_t> keep(std::vector<T>& all, const std::vector<bool>& kept) {
 
 void Builder::fold(size_t nodecount) {
   WaitGraph& g = out_;
-  std::vector<uint32_t> order(g.goroutines.size());
-  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&g](uint32_t l, uint32_t r) {
-    const auto &a = g.goroutines[l], &b = g.goroutines[r];
-    if (const bool sa = a.stuck != Stuck::no, sb = b.stuck != Stuck::no; sa != sb) return sa;
-    return a.count > b.count;
-  });
   std::vector<std::vector<uint32_t>> waits(g.goroutines.size());
   for (const auto& e : g.edges) {
     if (e.relation == WaitGraph::Relation::waits_for) waits[e.from].push_back(e.to);
@@ -308,7 +323,7 @@ void Builder::fold(size_t nodecount) {
   std::vector<bool> kept(g.goroutines.size()), kept_objects(g.objects.size()),
       kept_gone(g.gone.size());
   size_t used = 0;
-  for (const uint32_t node : order) {
+  for (uint32_t node = 0; node < g.goroutines.size(); ++node) {
     size_t cost = 1;
     for (const uint32_t object : waits[node]) cost += !kept_objects[object];
     if (used + cost > nodecount && used > 0) {

@@ -7,8 +7,6 @@
 //     wait for a mutex made by bank::Account bank.cc:12 (held by goroutine 5, which has exited)
 //       locked at bank::audit bank.cc:44
 //       was held by goroutine 5, exited
-#include <algorithm>
-
 #include <weir/profiler/draw.h>
 
 #include "dot.h"
@@ -72,15 +70,7 @@ bool write_text(const WaitGraph& g, const Sink& sink) {
                     std::to_string(g.shown) + " shown");
   if (g.cycles > 0) line(out, "", "deadlock: " + count_of(g.cycles, "cycle") + " of locks");
   for (const std::string& f : g.filters) line(out, "", dot_text::shortened(f, kMaxText));
-
-  std::vector<uint32_t> order(g.goroutines.size());
-  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&g](uint32_t l, uint32_t r) {
-    const auto &a = g.goroutines[l], &b = g.goroutines[r];
-    if (const bool sa = a.stuck != Stuck::no, sb = b.stuck != Stuck::no; sa != sb) return sa;
-    return a.count > b.count;
-  });
-  for (const uint32_t i : order) {
+  for (uint32_t i = 0; i < g.goroutines.size(); ++i) {
     if (!out.ok()) break;
     const WaitGraph::Goroutines& n = g.goroutines[i];
     std::string head = count_of(n.count, n.thread ? "thread" : "goroutine") + ", " + n.state;

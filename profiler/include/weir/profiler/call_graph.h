@@ -24,10 +24,10 @@ enum class Granularity : uint8_t { functions, lines, addresses };
 // Go's), of at most 1000 bytes; empty: none. They are searched for in the function, in the file,
 // and in the name of the executable or library.
 struct CallGraphOptions {
-  std::string focus;   // only goroutines with a frame that matches
-  std::string ignore;  // no goroutines with a frame that matches
-  std::string hide;    // these frames are left out
-  std::string show;    // all other frames are left out
+  std::string focus{};   // only goroutines with a frame that matches
+  std::string ignore{};  // no goroutines with a frame that matches
+  std::string hide{};    // these frames are left out
+  std::string show{};    // all other frames are left out
   Granularity granularity = Granularity::functions;
   size_t nodecount = 80;         // nodes at most, tags counted as nodes; 0: no bound
   double nodefraction = 0.005;   // nodes below this share of the total are left out

@@ -27,10 +27,10 @@ struct DiffOptions {
   uint64_t threshold = 1;  // changes by fewer goroutines count as unchanged
   // Groups with a frame or creator that matches any of these are left out: RE2, at most 1000 bytes
   // each, searched for in functions and files.
-  std::vector<std::string> ignore;
+  std::vector<std::string> ignore{};
   // Are both sides of one process, so that equal goids mean the same goroutine? Not given: decided
   // from the snapshots, see Diff::same_process.
-  std::optional<bool> same_process;
+  std::optional<bool> same_process{};
 };
 
 enum class Change : uint8_t { fresh, gone, grown, shrunk, unchanged };  // fresh: "new"

@@ -39,8 +39,8 @@ std::vector<LockCycle> lock_cycles(const Snapshot& s);
 struct WaitGraphOptions {
   // Only goroutines with a frame that matches, and the owners of what they wait for; RE2, at most
   // 1000 bytes.
-  std::string focus;
-  std::string ignore;  // no goroutines with a frame that matches
+  std::string focus{};
+  std::string ignore{};  // no goroutines with a frame that matches
   size_t nodecount = 80;  // nodes at most; 0: no bound. Stuck ones stay longest, then large ones
 };
 
@@ -84,7 +84,7 @@ struct WaitGraph {
     bool cycle = false;   // all of them are part of lock cycles
   };
 
-  std::vector<Goroutines> goroutines;
+  std::vector<Goroutines> goroutines;  // stuck ones first, then most goroutines first
   std::vector<Object> objects;
   std::vector<Gone> gone;
   std::vector<Edge> edges;
