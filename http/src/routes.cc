@@ -148,16 +148,13 @@ Answer graph(const Query& q) {
     options.ignore = q.param("ignore");
     options.hide = q.param("hide");
     options.show = q.param("show");
-    const std::string granularity =
-        choice(q, "granularity", {"functions", "lines", "addresses"});
+    const std::string granularity = choice(q, "granularity", {"functions", "lines", "addresses"});
     options.granularity = granularity == "lines"       ? profiler::Granularity::lines
                           : granularity == "addresses" ? profiler::Granularity::addresses
                                                        : profiler::Granularity::functions;
     options.nodecount = nodecount;
-    options.nodefraction =
-        number<double>(q, "nodefraction", options.nodefraction, 1, kFraction);
-    options.edgefraction =
-        number<double>(q, "edgefraction", options.edgefraction, 1, kFraction);
+    options.nodefraction = number<double>(q, "nodefraction", options.nodefraction, 1, kFraction);
+    options.edgefraction = number<double>(q, "edgefraction", options.edgefraction, 1, kFraction);
     options.tags = choice(q, "tags", {"1", "0"}) == "1";
     return draw(profiler::call_graph(profiler::capture(), options), format);
   } catch (const BadParameter& bad) {

@@ -45,12 +45,12 @@ struct Tally {
 
 // The graph of the nodes that are kept.
 struct Build {
-  std::vector<Tally> nodes;            // by node
-  std::vector<uint32_t> alive;         // nodes with a number
+  std::vector<Tally> nodes;     // by node
+  std::vector<uint32_t> alive;  // nodes with a number
   std::vector<Edge> edges;
-  std::vector<std::vector<uint32_t>> in, out;             // by node: indexes into edges
-  std::unordered_map<uint64_t, Tally> tags;  // node << 32 | tag
-  std::vector<std::vector<uint32_t>> tags_of;             // by node: its tags
+  std::vector<std::vector<uint32_t>> in, out;  // by node: indexes into edges
+  std::unordered_map<uint64_t, Tally> tags;    // node << 32 | tag
+  std::vector<std::vector<uint32_t>> tags_of;  // by node: its tags
 };
 
 uint64_t pair_key(uint32_t a, uint32_t b) { return uint64_t{a} << 32 | b; }
@@ -90,8 +90,8 @@ Build build(const WeighedStacks& stacks, const CallNodes& nodes, const std::vect
           if (sample.tag != 0) tally_tag(node, sample.tag).cum += sample.value;
         }
         if (caller != kNoNode && caller != node) {
-          const auto [found, is_new] = edge_ids.try_emplace(
-              pair_key(caller, node), static_cast<uint32_t>(b.edges.size()));
+          const auto [found, is_new] =
+              edge_ids.try_emplace(pair_key(caller, node), static_cast<uint32_t>(b.edges.size()));
           if (is_new) {
             b.out[caller].push_back(found->second);
             b.in[node].push_back(found->second);
@@ -187,9 +187,8 @@ size_t room_for(const Build& b, size_t nodecount) {
   for (size_t i = 0; i < b.alive.size(); ++i) {
     const uint32_t node = b.alive[i];
     const auto tags = static_cast<size_t>(
-        std::count_if(b.tags_of[node].begin(), b.tags_of[node].end(), [&](uint32_t tag) {
-          return b.tags.at(pair_key(node, tag)).flat != 0;
-        }));
+        std::count_if(b.tags_of[node].begin(), b.tags_of[node].end(),
+                      [&](uint32_t tag) { return b.tags.at(pair_key(node, tag)).flat != 0; }));
     used += 1 + std::min(tags, kMaxTagsShown);
     if (used >= nodecount) return i + 1;
   }

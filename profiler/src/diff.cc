@@ -24,8 +24,9 @@ std::string wait_text(const Group& g) {
 }
 
 bool knows_waits(const Snapshot& s) {
-  return std::any_of(s.groups.begin(), s.groups.end(),
-                     [](const Group& g) { return !g.wait_reason.empty() || g.state != State::waiting; });
+  return std::any_of(s.groups.begin(), s.groups.end(), [](const Group& g) {
+    return !g.wait_reason.empty() || g.state != State::waiting;
+  });
 }
 bool knows_creators(const Snapshot& s) {
   return std::any_of(s.groups.begin(), s.groups.end(),
@@ -61,7 +62,8 @@ std::pair<bool, std::string> same_process(const Snapshot& old, const Snapshot& n
     for (const Member& m : g.members) {
       if (m.since_ns > apart + now.duration_ns && known.contains(m.goid)) {
         return {true, "one process (pid " + std::to_string(now.pid) + "): goroutine " +
-                          std::to_string(m.goid) + " has waited since before the old side was taken"};
+                          std::to_string(m.goid) +
+                          " has waited since before the old side was taken"};
       }
     }
   }
@@ -82,8 +84,8 @@ class Differ {
     std::tie(d_.same_process, d_.same_process_why) = same_process(old, now);
     if (options.same_process) {
       d_.same_process = *options.same_process;
-      d_.same_process_why = *options.same_process ? "one process: so it was said"
-                                                  : "two processes: so it was said";
+      d_.same_process_why =
+          *options.same_process ? "one process: so it was said" : "two processes: so it was said";
     }
     d_.old_process = old.process;
     d_.now_process = now.process;
@@ -117,8 +119,8 @@ class Differ {
       return p.matches(f.function) || p.matches(f.file);
     };
     return std::any_of(ignore_.begin(), ignore_.end(), [&](const Pattern& p) {
-      return matches(p, creator) || std::any_of(stack.begin(), stack.end(),
-                                                [&](const Frame& f) { return matches(p, f); });
+      return matches(p, creator) ||
+             std::any_of(stack.begin(), stack.end(), [&](const Frame& f) { return matches(p, f); });
     });
   }
 
@@ -164,7 +166,8 @@ class Differ {
       total = encode::saturating_add(total, g.count);
       if (is_now) entry.oldest_ns = std::max(entry.oldest_ns, oldest(g));
       if (d_.same_process) {
-        std::vector<uint64_t>& goids = is_now ? goids_[known->second].now : goids_[known->second].old;
+        std::vector<uint64_t>& goids =
+            is_now ? goids_[known->second].now : goids_[known->second].old;
         for (const Member& m : g.members) goids.push_back(m.goid);
       }
     }

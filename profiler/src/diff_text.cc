@@ -23,9 +23,9 @@ namespace weir::profiler {
 
 namespace {
 
-constexpr size_t kNear = 4;         // frames shown from the leaf
-constexpr size_t kMaxText = 300;    // bytes of a name
-constexpr size_t kMaxGoids = 8;     // of those that stayed
+constexpr size_t kNear = 4;          // frames shown from the leaf
+constexpr size_t kMaxText = 300;     // bytes of a name
+constexpr size_t kMaxGoids = 8;      // of those that stayed
 constexpr size_t kMaxMarkdown = 50;  // entries
 
 std::string clean(std::string_view text) {
@@ -48,7 +48,9 @@ std::string head(const Diff& d) {
 // How the groups were told apart, where that is not the usual.
 std::string comparison(const Diff& d) {
   std::string text;
-  const auto add = [&text](const char* what) { text.append(text.empty() ? "" : ", ").append(what); };
+  const auto add = [&text](const char* what) {
+    text.append(text.empty() ? "" : ", ").append(what);
+  };
   if (!d.by_lines) add("lines");
   if (!d.by_wait) add("wait reasons");
   if (!d.by_creator) add("creators");
@@ -130,7 +132,8 @@ bool write_diff_text(const Diff& d, const Sink& sink) {
     if (!out.ok()) break;
     if (e.change == Change::unchanged) continue;
     std::string text = "\n";
-    text.append(change_name(e.change)).append(8 - std::string_view(change_name(e.change)).size(), ' ');
+    text.append(change_name(e.change))
+        .append(8 - std::string_view(change_name(e.change)).size(), ' ');
     text.append(signed_text(e.before, e.after) + " (" + std::to_string(e.before) + " -> " +
                 std::to_string(e.after) + ")");
     if (const std::string more = what(e); !more.empty()) text.append("  " + more);
@@ -150,8 +153,9 @@ bool write_diff_markdown(const Diff& d, const Sink& sink) {
   for (const Diff::Entry& e : d.entries) {
     if (e.change == Change::unchanged || !out.ok()) continue;
     if (++changed == 1) {
-      out.write("\n| | change | before → after | where | waits for |\n"
-                "| --- | ---: | --- | --- | --- |\n");
+      out.write(
+          "\n| | change | before → after | where | waits for |\n"
+          "| --- | ---: | --- | --- | --- |\n");
     }
     if (changed > kMaxMarkdown) continue;
     const char* const mark = e.after > e.before ? "🔴" : "🟢";

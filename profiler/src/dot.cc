@@ -9,22 +9,26 @@
 
 namespace weir::profiler::dot_text {
 
-void append_escaped(std::string& to, std::string_view text, std::string_view newline) {
+void append_escaped(std::string& to, std::string_view text, Use use) {
+  const std::string_view backslash = use == Use::tooltip ? R"(\\\\)" : R"(\\)";
+  const std::string_view newline = use == Use::label ? "\\n" : use == Use::tooltip ? "&#10;" : " ";
   while (!text.empty()) {
     const encode::Rune r = encode::first_rune(text);
     const char c = text[0];
     if (c == '\n') {
       to.append(newline);
-    } else if (c == '"' || c == '\\') {
-      to.push_back('\\');
-      to.push_back(c);
+    } else if (c == '"') {
+      to.append("\\\"");
+    } else if (c == '\\') {
+      to.append(backslash);
     } else if (c == '&') {
       to.append("&amp;");  // entities are looked for in every text
     } else if (r.valid && !encode::is_unprintable(r.value)) {
       to.append(text.substr(0, r.bytes));
     } else {
-      to.push_back('\\');  // so that the escape's own backslash is shown
-      encode::append_escape(to, r);
+      std::string escape;
+      encode::append_escape(escape, r);
+      to.append(backslash).append(escape, 1);
     }
     text.remove_prefix(r.bytes);
   }
@@ -158,15 +162,16 @@ std::string wall_clock(int64_t ns) {
 
 Writer::Writer(std::string_view title, const std::vector<std::string>& legend) {
   text_ = "digraph \"";
-  append_escaped(text_, shortened(title, kMaxLine), " ");
+  append_escaped(text_, shortened(title, kMaxLine), Use::line);
   text_.append(
       "\" {\n"
       "graph [fontname=\"Helvetica,Arial,sans-serif\" tooltip=\" \"]\n"
       "node [style=filled fillcolor=\"#f8f8f8\" fontname=\"Helvetica,Arial,sans-serif\"]\n"
       "edge [fontname=\"Helvetica,Arial,sans-serif\" fontsize=11]\n"
-      "subgraph cluster_L { legend [shape=box fontsize=14 margin=\"0.3,0.1\" tooltip=\" \" label=\"");
+      "subgraph cluster_L { legend [shape=box fontsize=14 margin=\"0.3,0.1\" tooltip=\" \" "
+      "label=\"");
   for (const std::string& line : legend) {
-    append_escaped(text_, shortened(line, 100), " ");
+    append_escaped(text_, shortened(line, 100), Use::line);
     text_.append("\\l");
   }
   text_.append("\"] }\n");
@@ -177,7 +182,7 @@ void Writer::attributes(const std::vector<Attribute>& all) {
   for (const Attribute& a : all) {
     if (&a != all.data()) text_.push_back(' ');
     text_.append(a.key).append("=\"");
-    append_escaped(text_, a.value, a.key.ends_with("tooltip") ? "&#10;" : "\\n");
+    append_escaped(text_, a.value, a.key.ends_with("tooltip") ? Use::tooltip : Use::label);
     text_.push_back('"');
   }
   text_.append("]\n");
@@ -248,16 +253,17 @@ void Writer::stack_parts() {
     parts.push_back(part);
   }
   if (parts.size() <= kEnough) return;
-  const auto columns = std::max(kEnough, static_cast<size_t>(std::ceil(
-                                             std::sqrt(2 * static_cast<double>(parts.size())))));
+  const auto columns = std::max(
+      kEnough, static_cast<size_t>(std::ceil(std::sqrt(2 * static_cast<double>(parts.size())))));
   struct Column {
     size_t height = 0;
     const Part* last = nullptr;
   };
   std::vector<Column> all(columns);
   for (const Part& part : parts) {
-    Column& column = *std::min_element(
-        all.begin(), all.end(), [](const Column& a, const Column& b) { return a.height < b.height; });
+    Column& column =
+        *std::min_element(all.begin(), all.end(),
+                          [](const Column& a, const Column& b) { return a.height < b.height; });
     if (column.last) {
       text_.append(ids_[column.last->bottom] + " -> " + ids_[part.top] + " [style=invis]\n");
     }

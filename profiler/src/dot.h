@@ -15,11 +15,14 @@
 namespace weir::profiler::dot_text {
 
 inline constexpr size_t kMaxNodes = 2000, kMaxEdges = 5000;  // of one picture
-inline constexpr size_t kMaxTooltip = 1000, kMaxLine = 64;   // bytes of a tooltip, of a label's line
+inline constexpr size_t kMaxTooltip = 1000, kMaxLine = 64;  // bytes of a tooltip, of a label's line
 
-// `text` escaped for the inside of a quoted string. A newline of `text` becomes `newline`, which is
-// one of Graphviz's: "\\n" centers the line that it ends, "\\l" puts it to the left.
-void append_escaped(std::string& to, std::string_view text, std::string_view newline);
+// Where a text stands. Graphviz replaces escapes such as \N in labels once and in tooltips twice,
+// so a tooltip's backslash is escaped twice.
+enum class Use : uint8_t { label, line, tooltip };
+
+// `text` escaped for the inside of a quoted string. Newlines stay newlines, but for `line`.
+void append_escaped(std::string& to, std::string_view text, Use use);
 
 // At most `bytes` of it, on a character's boundary, with an ellipsis where something was cut.
 std::string shortened(std::string_view text, size_t bytes);

@@ -139,10 +139,9 @@ class CallsWriter {
                         {"fontsize", "8"},
                         {"shape", "box3d"},
                         {"tooltip", shortened(tag.text, kMaxTooltip) + " (" + count + ")"}});
-      to_.edge(id, tag_id, {{"label", " " + count},
-                            {"weight", "100"},
-                            {"tooltip", count},
-                            {"labeltooltip", count}});
+      to_.edge(
+          id, tag_id,
+          {{"label", " " + count}, {"weight", "100"}, {"tooltip", count}, {"labeltooltip", count}});
     }
   }
 
@@ -164,8 +163,8 @@ class CallsWriter {
   void add(const CallGraph::Edge& e) {
     const CallGraph::Node &from = g_.nodes[e.from], &to = g_.nodes[e.to];
     const double part = std::fabs(score(e.weight));
-    const std::string tooltip = name(from) + (e.residual ? " ... " : " -> ") + name(to) + " (" +
-                                number(e.weight) + ")";
+    const std::string tooltip =
+        name(from) + (e.residual ? " ... " : " -> ") + name(to) + " (" + number(e.weight) + ")";
     std::vector<Writer::Attribute> all = {
         {"label", " " + number(e.weight) + (e.inlined ? "\n(inline)" : "")},
         {"weight", std::to_string(1 + static_cast<int>(std::min(part * 100, 100.0)))},

@@ -45,7 +45,10 @@ class WaitsWriter {
       if (e.to >= (waits ? objects : is_gone ? gone : goroutines)) continue;
       if (++edges > kMaxEdges) break;
       add(e, (waits ? "G" : "O") + std::to_string(e.from + 1),
-          (waits ? "O" : is_gone ? "X" : "G") + std::to_string(e.to + 1));
+          (waits     ? "O"
+           : is_gone ? "X"
+                     : "G") +
+              std::to_string(e.to + 1));
     }
     return to_.finish();
   }
@@ -84,8 +87,8 @@ class WaitsWriter {
     if (n.oldest_ns >= 0) label.append(", " + duration(n.oldest_ns));
     if (n.stuck != Stuck::no) label.append("\n").append(stuck_words(n.stuck));
 
-    std::string tooltip = n.goids.empty() ? count_of(n.count, "goroutine")
-                                          : goids_text(n.goids, n.count);
+    std::string tooltip =
+        n.goids.empty() ? count_of(n.count, "goroutine") : goids_text(n.goids, n.count);
     for (const Frame& f : n.stack) tooltip.append("\n" + shortened(where(f), 200));
     if (!n.created_by.function.empty()) {
       tooltip.append("\ncreated by " + shortened(where(n.created_by), 200));
@@ -117,7 +120,8 @@ class WaitsWriter {
     }
     std::string tooltip = count_of(o.count, shortened(kind_words(o.kind), kMaxLine),
                                    shortened(kind_words(o.kind), kMaxLine) + "s, alike");
-    if (!o.made_at.function.empty()) tooltip.append("\nmade by " + shortened(where(o.made_at), 200));
+    if (!o.made_at.function.empty())
+      tooltip.append("\nmade by " + shortened(where(o.made_at), 200));
     const std::string one = o.count > 1 ? "one of them: " : "";
     if (!o.detail.empty()) tooltip.append("\n" + one + shortened(o.detail, 200));
     for (const auto& [what, at] : o.places) {
@@ -136,8 +140,8 @@ class WaitsWriter {
 
   void add(const WaitGraph::Gone& n, const std::string& id) {
     const std::string ids = goids_text(n.goids, n.count);
-    to_.node(id, {{"label", shortened(ids, kMaxLine) + "\n" + (n.count == 1 ? "has" : "have") +
-                                " exited"},
+    to_.node(id, {{"label",
+                   shortened(ids, kMaxLine) + "\n" + (n.count == 1 ? "has" : "have") + " exited"},
                   {"id", "gone" + id.substr(1)},
                   {"fontsize", "10"},
                   {"shape", "box"},
@@ -152,13 +156,13 @@ class WaitsWriter {
     const bool is_red =
         e.cycle || e.relation == WaitGraph::Relation::held_by_gone ||
         (waits ? g_.goroutines[e.from].stuck : g_.objects[e.from].stuck) != Stuck::no;
-    std::string label = waits ? e.what : e.relation == WaitGraph::Relation::held_by ? "held by"
-                                                                                    : "was held by";
+    std::string label = waits                                        ? e.what
+                        : e.relation == WaitGraph::Relation::held_by ? "held by"
+                                                                     : "was held by";
     if (e.count > 1) label.append(label.empty() ? "" : " ").append(std::to_string(e.count));
-    const std::string tooltip =
-        waits ? count_of(e.count, "goroutine waits", "goroutines wait") +
-                    (e.what.empty() ? "" : " to " + e.what)
-              : count_of(e.count, "object");
+    const std::string tooltip = waits ? count_of(e.count, "goroutine waits", "goroutines wait") +
+                                            (e.what.empty() ? "" : " to " + e.what)
+                                      : count_of(e.count, "object");
     std::vector<Writer::Attribute> all = {{"label", label.empty() ? "" : " " + label},
                                           {"penwidth", e.cycle ? "3" : "1"},
                                           {"color", is_red ? kRed : kGrey},

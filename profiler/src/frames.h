@@ -30,8 +30,8 @@ inline std::vector<Frame> shown_frames_of(const Snapshot& s, const Group& g) {
   return frames;
 }
 
-// Whose code a frame is, in the user's eyes: 0 the user's, 1 the standard library's (as a rule on the
-// user's behalf: make_shared), 2 ours.
+// Whose code a frame is, in the user's eyes: 0 the user's, 1 the standard library's (as a rule on
+// the user's behalf: make_shared), 2 ours.
 inline int foreignness(const Frame& f) {
   if (f.runtime) return 2;
   return f.function.starts_with("std::") || f.function.starts_with("__gnu_cxx::");

@@ -11,7 +11,8 @@
 //   candidates, dropped_nodes, node_cutoff, dropped_edges, edge_cutoff
 //                what is not shown: nodes there were before nodecount; below the fractions
 //   nodes        {function, [file], [line], [address "0x.."], [object], flat, cum,
-//                tags [{text, flat, cum}], places [{file, line, count}]}, those that tell most first
+//                tags [{text, flat, cum}], places [{file, line, count}]}, those that tell most
+//                first
 //   edges        {from, to, weight, residual, inlined}: indexes into nodes; heaviest first
 //
 // Kind "waits":
@@ -115,8 +116,8 @@ Json node(const WaitGraph::Object& o) {
 }  // namespace
 
 bool write_json(const CallGraph& g, const Sink& sink) {
-  Json j = head(g.is_difference ? "calls_difference" : "calls", g.process, g.taken_at_ns,
-                g.filters);
+  Json j =
+      head(g.is_difference ? "calls_difference" : "calls", g.process, g.taken_at_ns, g.filters);
   j["total"] = g.total;
   j["candidates"] = g.candidates;
   j["dropped_nodes"] = g.dropped_nodes;
@@ -156,9 +157,7 @@ bool write_json(const WaitGraph& g, const Sink& sink) {
   j["edges"] = Json::array();
   for (const auto& e : g.edges) {
     const bool waits = e.relation == WaitGraph::Relation::waits_for;
-    const size_t to = waits                                                   ? objects
-                      : e.relation == WaitGraph::Relation::held_by_gone ? gone
-                                                                              : 0;
+    const size_t to = waits ? objects : e.relation == WaitGraph::Relation::held_by_gone ? gone : 0;
     Json edge = {{"from", e.from + (waits ? 0 : objects)},
                  {"to", e.to + to},
                  {"relation", waits ? "waits_for" : "held_by"},

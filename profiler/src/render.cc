@@ -94,8 +94,8 @@ void put_into(Fd& file, std::string_view text) {
   file.reset(::memfd_create("weir-graph", MFD_CLOEXEC));
   if (file.get() < 0) fail_errno("memfd_create");
   for (size_t at = 0; at < text.size();) {
-    const ssize_t n = ::pwrite(file.get(), text.data() + at, text.size() - at,
-                               static_cast<off_t>(at));
+    const ssize_t n =
+        ::pwrite(file.get(), text.data() + at, text.size() - at, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) fail_errno("writing the graph");
     at += static_cast<size_t>(n);
@@ -193,9 +193,9 @@ std::string run(std::string_view dot, const char* format, const RenderLimits& li
   out_write.reset(ends[1]);
   // It ends itself a little later than we stop to wait; before it gets to its alarm, we end it.
   const milliseconds alarm = limits.time + milliseconds(500);
-  const Child child(in, out_write,
-                    {layout::kName, format, std::to_string(alarm.count()),
-                     std::to_string(limits.memory >> 20)});
+  const Child child(
+      in, out_write,
+      {layout::kName, format, std::to_string(alarm.count()), std::to_string(limits.memory >> 20)});
   out_write.reset();
   std::string text;
   switch (read_until(out_read.get(), deadline, limits.picture_bytes + kMaxHead, text)) {
@@ -216,8 +216,9 @@ std::string run(std::string_view dot, const char* format, const RenderLimits& li
     (void)std::from_chars(from, text.data() + line, size);
   }
   if (size == 0 || text.size() - line - 1 != size) {
-    fail(std::string("the process that draws has died, for want of memory or by an error of "
-                     "Graphviz; ask for fewer nodes (nodecount)"));
+    fail(
+        std::string("the process that draws has died, for want of memory or by an error of "
+                    "Graphviz; ask for fewer nodes (nodecount)"));
   }
   text.erase(0, line + 1);
   if (is_error) fail(text);

@@ -31,8 +31,8 @@ class WaitFacts {
   // The owner of the lock that this owner of a lock waits for; 0: none.
   uint64_t waits_for_owner(uint64_t goid) const;
 
-  // Why a wait can never end, by its reason alone: unless a context can end it, too, which the stack
-  // of one of our own tells.
+  // Why a wait can never end, by its reason alone: unless a context can end it, too, which the
+  // stack of one of our own tells.
   Stuck stuck_by_reason(const Group& g) const;
   Stuck stuck(const Group& g, const Member& m) const;
   // Why an object's waiters are stuck.

@@ -166,8 +166,8 @@ class Builder {
     if (!node.stack.empty()) node.blocked_at = node.stack.front();
     if (node.stack.size() > kMaxFrames) node.stack.resize(kMaxFrames);
     node.created_by = frame_at(s_, g.created_by);
-    node.state = g.wait_reason.empty() ? encode::state_name(g.state)
-                                       : std::string_view(g.wait_reason);
+    node.state =
+        g.wait_reason.empty() ? encode::state_name(g.state) : std::string_view(g.wait_reason);
     node.stuck = stuck;
     node.thread = g.thread;
     std::string key;
@@ -205,8 +205,10 @@ class Builder {
       node.example = o;
       node.detail = describe(s_, o);
       for (const auto& [what, at] :
-           {std::pair("locked", o.locked_at), {"last read-locked", o.rlocked_at},
-            {"last Add", o.added_at}, {"last Done", o.done_at},
+           {std::pair("locked", o.locked_at),
+            {"last read-locked", o.rlocked_at},
+            {"last Add", o.added_at},
+            {"last Done", o.done_at},
             {o.kind == "semaphore" ? "last release" : "last signal", o.signalled_at}}) {
         if (Frame f = frame_at(s_, at); !f.function.empty()) node.places.emplace_back(what, f);
       }
@@ -229,9 +231,9 @@ class Builder {
   void finish_owners() {
     std::sort(holds_.begin(), holds_.end());
     holds_.erase(std::unique(holds_.begin(), holds_.end()), holds_.end());
-    std::map<std::pair<uint32_t, uint32_t>, uint64_t> held;       // object, owner -> objects
-    std::map<uint32_t, std::vector<uint64_t>> gone;               // object -> owners
-    std::map<uint32_t, uint64_t> held_by_gone;                    // object -> objects
+    std::map<std::pair<uint32_t, uint32_t>, uint64_t> held;  // object, owner -> objects
+    std::map<uint32_t, std::vector<uint64_t>> gone;          // object -> owners
+    std::map<uint32_t, uint64_t> held_by_gone;               // object -> objects
     for (const auto& [object, owner, address] : holds_) {
       if (const auto node = owner_nodes_.find(owner); node != owner_nodes_.end()) {
         ++held[{object, node->second}];
@@ -244,8 +246,7 @@ class Builder {
       const auto& [object, owner] = key;
       const bool is_cycle = out_.objects[object].stuck == Stuck::lock_cycle &&
                             out_.goroutines[owner].stuck == Stuck::lock_cycle;
-      out_.edges.push_back(
-          {WaitGraph::Relation::held_by, object, owner, count, "", is_cycle});
+      out_.edges.push_back({WaitGraph::Relation::held_by, object, owner, count, "", is_cycle});
     }
     for (auto& [object, owners] : gone) {
       owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
@@ -282,8 +283,8 @@ class Builder {
   // Keeps the nodes that matter most, with what they wait for, up to the bound.
   void fold(size_t nodecount);
 
-  using Shape = std::tuple<std::string_view, uint32_t, uint64_t, bool, bool, bool, Stuck, bool,
-                           uint32_t>;
+  using Shape =
+      std::tuple<std::string_view, uint32_t, uint64_t, bool, bool, bool, Stuck, bool, uint32_t>;
 
   const Snapshot& s_;
   const WaitFacts facts_;
@@ -295,8 +296,8 @@ class Builder {
   std::unordered_map<std::string, uint32_t> goroutine_ids_;
   std::map<Shape, uint32_t> object_ids_;
   std::map<std::tuple<uint32_t, uint32_t, std::string_view>, uint64_t> waits_;
-  std::vector<std::pair<uint32_t, uint64_t>> goids_;  // node, goid
-  std::vector<std::pair<uint32_t, uint64_t>> seen_;   // object node, address
+  std::vector<std::pair<uint32_t, uint64_t>> goids_;             // node, goid
+  std::vector<std::pair<uint32_t, uint64_t>> seen_;              // object node, address
   std::vector<std::tuple<uint32_t, uint64_t, uint64_t>> holds_;  // object node, owner, address
 };
 
@@ -346,7 +347,7 @@ void Builder::fold(size_t nodecount) {
   for (auto& e : g.edges) {
     const bool waits_for = e.relation == WaitGraph::Relation::waits_for;
     e.from = (waits_for ? goroutines : objects)[e.from];
-    e.to = (waits_for ? objects
+    e.to = (waits_for                                    ? objects
             : e.relation == WaitGraph::Relation::held_by ? goroutines
                                                          : gone)[e.to];
   }

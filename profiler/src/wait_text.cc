@@ -53,9 +53,8 @@ void write_object(encode::Out& out, const WaitGraph& g, uint32_t index, const st
       const WaitGraph::Goroutines& owner = g.goroutines[e.to];
       line(out, "    ",
            std::string("held by ") +
-               (owner.count == 1 ? goids_text(owner.goids, 1) : "one of " +
-                                                                    goids_text(owner.goids,
-                                                                               owner.count)) +
+               (owner.count == 1 ? goids_text(owner.goids, 1)
+                                 : "one of " + goids_text(owner.goids, owner.count)) +
                (e.cycle ? ", of the same cycle," : "") + " at " + where(owner.blocked_at) + " [" +
                owner.state + "]");
     }
@@ -66,8 +65,9 @@ void write_object(encode::Out& out, const WaitGraph& g, uint32_t index, const st
 
 bool write_text(const WaitGraph& g, const Sink& sink) {
   encode::Out out(sink);
-  line(out, "", (g.process.empty() ? "" : g.process + ": ") + count_of(g.total, "goroutine") + ", " +
-                    std::to_string(g.shown) + " shown");
+  line(out, "",
+       (g.process.empty() ? "" : g.process + ": ") + count_of(g.total, "goroutine") + ", " +
+           std::to_string(g.shown) + " shown");
   if (g.cycles > 0) line(out, "", "deadlock: " + count_of(g.cycles, "cycle") + " of locks");
   for (const std::string& f : g.filters) line(out, "", dot_text::shortened(f, kMaxText));
   for (uint32_t i = 0; i < g.goroutines.size(); ++i) {

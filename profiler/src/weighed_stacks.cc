@@ -36,7 +36,8 @@ bool matches(const Pattern& p, const WeighedStacks::Place& place) {
 uint32_t WeighedStacks::tag_of(const Group& g) {
   std::string text(g.wait_reason.empty() ? encode::state_name(g.state)
                                          : std::string_view(g.wait_reason));
-  for (const auto& [key, value] : g.labels) text.append("\n").append(key).append(": ").append(value);
+  for (const auto& [key, value] : g.labels)
+    text.append("\n").append(key).append(": ").append(value);
   const auto id = static_cast<uint32_t>(tags_.size());
   if (const auto known = tag_ids_.find(text); known != tag_ids_.end()) return known->second;
   if (tags_.size() >= kMaxTags) text = "(others)";
@@ -52,8 +53,8 @@ void WeighedStacks::add(const Snapshot& s, int sign, bool tags) {
   std::vector<encode::Shown> shown;
 
   const auto place_of = [&](const encode::Shown& x) {
-    const auto [found, is_new] = known.try_emplace({x.location, x.first, x.end},
-                                                   static_cast<uint32_t>(places_.size()));
+    const auto [found, is_new] =
+        known.try_emplace({x.location, x.first, x.end}, static_cast<uint32_t>(places_.size()));
     if (is_new) {
       Place& place = places_.emplace_back();
       place.address = x.location->address;

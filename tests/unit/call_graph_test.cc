@@ -1,5 +1,5 @@
-// CallGraph: pprof's rules on small stacks that a reader can follow, and, with random ones, the same
-// nodes, edges and numbers as `go tool pprof -dot` on the profile that we write.
+// CallGraph: pprof's rules on small stacks that a reader can follow, and, with random ones, the
+// same nodes, edges and numbers as `go tool pprof -dot` on the profile that we write.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -23,9 +23,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 using testing::ReaderProcess;
 using testing::SnapshotBuilder;
+using ::testing::UnorderedElementsAre;
 
 // "f 2/5": flat and cum; "f -> g 3", "..>" where residual, " inline" where so.
 std::set<std::string> texts(const CallGraph& g) {
@@ -46,13 +46,12 @@ std::set<std::string> texts(const CallGraph& g) {
   };
   std::set<std::string> all;
   for (const CallGraph::Node& n : g.nodes) {
-    EXPECT_TRUE(all.insert(name(n) + " " + std::to_string(n.flat) + "/" + std::to_string(n.cum))
-                    .second);
+    EXPECT_TRUE(
+        all.insert(name(n) + " " + std::to_string(n.flat) + "/" + std::to_string(n.cum)).second);
   }
   for (const CallGraph::Edge& e : g.edges) {
-    all.insert(name(g.nodes.at(e.from)) + (e.residual ? " ... " : " -> ") +
-               name(g.nodes.at(e.to)) + " " + std::to_string(e.weight) +
-               (e.inlined ? " inline" : ""));
+    all.insert(name(g.nodes.at(e.from)) + (e.residual ? " ... " : " -> ") + name(g.nodes.at(e.to)) +
+               " " + std::to_string(e.weight) + (e.inlined ? " inline" : ""));
   }
   return all;
 }
@@ -175,11 +174,11 @@ TEST_F(SmallGraph, NodesBelowTheFractionLeaveDottedEdges) {
 TEST_F(SmallGraph, LinesOfOneFunctionAreNodesWhenAsked) {
   all.granularity = Granularity::lines;
   all.focus = "write|idle";
-  EXPECT_THAT(texts(call_graph(b.snapshot, all)),
-              UnorderedElementsAre("main main.cc:1 0/2", "serve serve.cc:20 0/2",
-                                   "write io.cc:7 2/2", "idle idle.cc:1 1/1",
-                                   "main main.cc:1 -> serve serve.cc:20 2",
-                                   "serve serve.cc:20 -> write io.cc:7 2 inline"));
+  EXPECT_THAT(
+      texts(call_graph(b.snapshot, all)),
+      UnorderedElementsAre("main main.cc:1 0/2", "serve serve.cc:20 0/2", "write io.cc:7 2/2",
+                           "idle idle.cc:1 1/1", "main main.cc:1 -> serve serve.cc:20 2",
+                           "serve serve.cc:20 -> write io.cc:7 2 inline"));
 }
 
 TEST(CallGraph, RecursionCountsOnce) {
@@ -263,8 +262,8 @@ Snapshot random_snapshot(unsigned seed, const std::vector<int>& weights) {
   b.snapshot.mappings.push_back({0x90000, 0x99000, 0, "/opt/libnameless.so", ""});
   std::vector<uint32_t> frames, locations;
   for (int i = 0; i < 90; ++i) {
-    frames.push_back(b.frame("zoo::f" + std::to_string(i % 60), "dir/./f" + std::to_string(i % 7) +
-                             ".cc", 1 + i, 1));
+    frames.push_back(b.frame("zoo::f" + std::to_string(i % 60),
+                             "dir/./f" + std::to_string(i % 7) + ".cc", 1 + i, 1));
   }
   for (uint64_t i = 0; i < 120; ++i) {
     std::vector<uint32_t> at;
@@ -280,8 +279,8 @@ Snapshot random_snapshot(unsigned seed, const std::vector<int>& weights) {
     const unsigned narrow = below(3) == 0 ? 123 : 15;
     for (unsigned n = 1 + below(9); n > 0; --n) stack.push_back(locations[below(narrow)]);
     stack.push_back(start);
-    Group& g = b.counted(b.stack(stack), below(2) ? "select" : "chan send",
-                         static_cast<uint64_t>(weight));
+    Group& g =
+        b.counted(b.stack(stack), below(2) ? "select" : "chan send", static_cast<uint64_t>(weight));
     if (below(3) == 0) g.labels = {{"pool", std::string(1, static_cast<char>('a' + below(6)))}};
   }
   return std::move(b.snapshot);
@@ -314,15 +313,18 @@ TEST_P(LikePprof, SameNodesSameEdgesSameNumbers) {
     const Snapshot s = random_snapshot(seed, weights(seed, 300));
     const std::set<std::string> expected = pprof_texts(pprof(GetParam().arguments, s));
     EXPECT_GT(expected.size(), 5U);
-    EXPECT_THAT(difference(texts(call_graph(s, GetParam().options)), expected), IsEmpty()) << "seed " << seed;
+    EXPECT_THAT(difference(texts(call_graph(s, GetParam().options)), expected), IsEmpty())
+        << "seed " << seed;
   }
 }
 
-// Without bounds: calls that are as frequent as before make pprof rank nodes by what is not a number.
+// Without bounds: calls that are as frequent as before make pprof rank nodes by what is not a
+// number.
 TEST(CallGraphDifference, IsPprofsDiffBase) {
   const std::string everything = "-nodecount=0 -nodefraction=0 -edgefraction=0 ";
   for (const auto& [arguments, options] :
-       {std::pair("", CallGraphOptions{}), {"-focus=f1", CallGraphOptions{.focus = "f1"}},
+       {std::pair("", CallGraphOptions{}),
+        {"-focus=f1", CallGraphOptions{.focus = "f1"}},
         {"-hide=f2", CallGraphOptions{.hide = "f2"}},
         {"-lines", CallGraphOptions{.granularity = Granularity::lines}}}) {
     CallGraphOptions all = options;
@@ -339,8 +341,8 @@ TEST(CallGraphDifference, IsPprofsDiffBase) {
     ASSERT_GE(fd, 0);
     ::close(fd);
     std::ofstream(path, std::ios::binary) << testing::written(write_pprof, old);
-    std::set<std::string> theirs = pprof_texts(
-        pprof(everything + arguments + std::string(" -diff_base='") + path + "'", now));
+    std::set<std::string> theirs =
+        pprof_texts(pprof(everything + arguments + std::string(" -diff_base='") + path + "'", now));
     ::unlink(path.c_str());
     const CallGraph g = call_graph_difference(old, now, all);
     EXPECT_TRUE(g.is_difference);
@@ -370,24 +372,27 @@ TEST(CallGraphDifference, SharesAreOfTheOldSide) {
 
 INSTANTIATE_TEST_SUITE_P(
     Options, LikePprof,
-    ::testing::Values(
-        Case{"Defaults", "", {}},
-        Case{"Few", "-nodecount=12", {.nodecount = 12}},
-        Case{"All", "-nodecount=0 -nodefraction=0 -edgefraction=0",
-             {.nodecount = 0, .nodefraction = 0, .edgefraction = 0}},
-        Case{"Fractions", "-nodefraction=0.08 -edgefraction=0.02",
-             {.nodefraction = 0.08, .edgefraction = 0.02}},
-        Case{"FewOfMany", "-nodecount=25 -nodefraction=0.03 -edgefraction=0.01",
-             {.nodecount = 25, .nodefraction = 0.03, .edgefraction = 0.01}},
-        Case{"Focus", "-focus='f1[0-9]|f3.cc'", {.focus = "f1[0-9]|f3.cc"}},
-        Case{"Ignore", "-ignore='f(7|8|22)$'", {.ignore = "f(7|8|22)$"}},
-        Case{"Hide", "-hide='f[1-4]$|nameless'", {.hide = "f[1-4]$|nameless"}},
-        Case{"Show", "-show='f[1-4]'", {.show = "f[1-4]"}},
-        Case{"Together", "-focus=f5 -ignore=f12 -hide=f2 -nodecount=20",
-             {.focus = "f5", .ignore = "f12", .hide = "f2", .nodecount = 20}},
-        Case{"Lines", "-lines", {.granularity = Granularity::lines}},
-        Case{"Addresses", "-addresses -nodecount=30",
-             {.granularity = Granularity::addresses, .nodecount = 30}}),
+    ::testing::Values(Case{"Defaults", "", {}}, Case{"Few", "-nodecount=12", {.nodecount = 12}},
+                      Case{"All",
+                           "-nodecount=0 -nodefraction=0 -edgefraction=0",
+                           {.nodecount = 0, .nodefraction = 0, .edgefraction = 0}},
+                      Case{"Fractions",
+                           "-nodefraction=0.08 -edgefraction=0.02",
+                           {.nodefraction = 0.08, .edgefraction = 0.02}},
+                      Case{"FewOfMany",
+                           "-nodecount=25 -nodefraction=0.03 -edgefraction=0.01",
+                           {.nodecount = 25, .nodefraction = 0.03, .edgefraction = 0.01}},
+                      Case{"Focus", "-focus='f1[0-9]|f3.cc'", {.focus = "f1[0-9]|f3.cc"}},
+                      Case{"Ignore", "-ignore='f(7|8|22)$'", {.ignore = "f(7|8|22)$"}},
+                      Case{"Hide", "-hide='f[1-4]$|nameless'", {.hide = "f[1-4]$|nameless"}},
+                      Case{"Show", "-show='f[1-4]'", {.show = "f[1-4]"}},
+                      Case{"Together",
+                           "-focus=f5 -ignore=f12 -hide=f2 -nodecount=20",
+                           {.focus = "f5", .ignore = "f12", .hide = "f2", .nodecount = 20}},
+                      Case{"Lines", "-lines", {.granularity = Granularity::lines}},
+                      Case{"Addresses",
+                           "-addresses -nodecount=30",
+                           {.granularity = Granularity::addresses, .nodecount = 30}}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -75,8 +75,8 @@ void expect_safe(const std::string& svg) {
   ASSERT_THAT(svg, StartsWith("<svg "));
   EXPECT_TRUE(svg.ends_with("</svg>\n"));
   EXPECT_THAT(svg, Not(HasSubstr("<!DOCTYPE")));
-  static const std::vector<std::string> elements = {"svg", "g",       "title",   "polygon", "path",
-                                                    "a",   "text",    "ellipse", "polyline"};
+  static const std::vector<std::string> elements = {"svg", "g",    "title",   "polygon", "path",
+                                                    "a",   "text", "ellipse", "polyline"};
   for (size_t at = svg.find('<'); at != svg.npos; at = svg.find('<', at + 1)) {
     if (svg.compare(at, 4, "<!--") == 0) {
       at = svg.find("-->", at);
@@ -107,13 +107,16 @@ void expect_safe(const std::string& svg) {
 }
 
 TEST(Dot, EscapesWhatGraphvizWouldRead) {
-  const auto escaped = [](std::string_view text) {
+  using dot_text::Use;
+  const auto escaped = [](std::string_view text, Use use = Use::label) {
     std::string to;
-    dot_text::append_escaped(to, text, "\\n");
+    dot_text::append_escaped(to, text, use);
     return to;
   };
   EXPECT_EQ(escaped("a\"b\\N&lt;\n<x>"), "a\\\"b\\\\N&amp;lt;\\n<x>");
   EXPECT_EQ(escaped("\x01\xff"), "\\\\x01\\\\xff");
+  EXPECT_EQ(escaped("a\\N\n\x01", Use::tooltip), R"(a\\\\N&#10;\\\\x01)");
+  EXPECT_EQ(escaped("a\nb", Use::line), "a b");
 }
 
 TEST(Dot, NamesAsLines) {
@@ -159,7 +162,7 @@ TEST(Draw, NamesAreShownAsTheyAre) {
   b.counted(b.stack({b.call(0x10, "f<&lt;\\N\">", "a&amp;.cc", 1, 1)}), "select", 3);
   const std::string svg = render(dot(call_graph(b.snapshot)), Picture::svg);
   EXPECT_THAT(svg, HasSubstr(">f&lt;&amp;lt;\\N&quot;&gt;</text>"));
-  EXPECT_THAT(svg, HasSubstr("f&lt;&amp;lt;\\N&quot;&gt; (3)"));   // the tooltip
+  EXPECT_THAT(svg, HasSubstr("f&lt;&amp;lt;\\N&quot;&gt; (3)&#10;"));  // the tooltip
   EXPECT_THAT(svg, HasSubstr("3 at a&amp;amp;.cc:1"));
 }
 
@@ -227,7 +230,8 @@ TEST(Draw, TheBoundOfMemory) {
 #endif
 
 TEST(Draw, WorksWhereChildrenAreReapedBySomebodyElse) {
-  struct sigaction ignore {}, before {};
+  struct sigaction ignore {
+  }, before{};
   ignore.sa_handler = SIG_IGN;
   ::sigaction(SIGCHLD, &ignore, &before);
   EXPECT_THAT(render("digraph { a -> b }", Picture::svg), StartsWith("<svg"));
@@ -266,9 +270,9 @@ TEST(GraphJson, Calls) {
   SnapshotBuilder b;
   const uint32_t f = b.call(0x10, "f", "f.cc", 3, 1), g = b.call(0x20, "\xff", "f.cc", 4, 1);
   b.counted(b.stack({f, g}), "select", 3);
-  const auto j = nlohmann::json::parse(testing::written(
-      [](const CallGraph& c, const Sink& sink) { return write_json(c, sink); },
-      call_graph(b.snapshot, {.focus = "f"})));
+  const auto j = nlohmann::json::parse(
+      testing::written([](const CallGraph& c, const Sink& sink) { return write_json(c, sink); },
+                       call_graph(b.snapshot, {.focus = "f"})));
   EXPECT_EQ(j["schema"], "weir.graph/1");
   EXPECT_EQ(j["kind"], "calls");
   EXPECT_EQ(j["filters"], nlohmann::json({"focus=f"}));

@@ -81,11 +81,11 @@ Stuck stuck(const WaitGraph& g, uint64_t goid) {
 
 TEST(LockCycles, OfAnyLength) {
   Scene s;
-  s.locks(1, 1, 2), s.locks(2, 2, 1);                      // two
-  s.locks(3, 3, 3);                                        // itself
+  s.locks(1, 1, 2), s.locks(2, 2, 1);                          // two
+  s.locks(3, 3, 3);                                            // itself
   s.locks(12, 4, 10), s.locks(10, 5, 11), s.locks(11, 6, 12);  // three
-  s.locks(20, 1, 2);                                       // waits behind the first
-  s.locks(30, 7, 31), s.locks(31, 8, 32);                  // a chain whose end runs
+  s.locks(20, 1, 2);                                           // waits behind the first
+  s.locks(30, 7, 31), s.locks(31, 8, 32);                      // a chain whose end runs
   const std::vector<LockCycle> cycles = lock_cycles(s.snapshot);
   ASSERT_EQ(cycles.size(), 3U);
   EXPECT_THAT(goids(cycles[0]), ElementsAre(1, 2));
@@ -221,7 +221,8 @@ TEST(WaitGraph, AnOwnerThatIsGoneIsANodeOfItsOwn) {
 TEST(WaitGraph, WhoWaitsForSomebodyStuckIsStuck) {
   Scene s;
   s.group(s.stack({s.call(0x70, "nil", "r.cc", 1, 1)}), "chan receive (nil chan)", {5})
-      .members[0].since_ns = kLong;
+      .members[0]
+      .since_ns = kLong;
   s.locks(6, 1, 5), s.locks(7, 2, 6), s.locks(8, 3, 7);
   WaitGraph g = wait_graph(s.snapshot);
   EXPECT_EQ(stuck(g, 5), Stuck::nil_channel);
@@ -346,9 +347,9 @@ TEST(WaitGraphText, ReadsAsSentences) {
   o.made_at = s.call(0x99, "make", "m.cc", 4, 1);
   s.waits(6, "work", "chan send", o);
   const WaitGraph g = wait_graph(s.snapshot);
-  EXPECT_EQ(testing::written([](const WaitGraph& w, const Sink& sink) { return write_text(w, sink); },
-                             g),
-            R"(zoo: 3 goroutines, 3 shown
+  EXPECT_EQ(
+      testing::written([](const WaitGraph& w, const Sink& sink) { return write_text(w, sink); }, g),
+      R"(zoo: 3 goroutines, 3 shown
 
 2 goroutines, sync.Mutex.Lock, up to 5s: for ever: the lock's owner has exited
   at lock f.cc:1

@@ -29,10 +29,10 @@ struct CallGraphOptions {
   std::string hide{};    // these frames are left out
   std::string show{};    // all other frames are left out
   Granularity granularity = Granularity::functions;
-  size_t nodecount = 80;         // nodes at most, tags counted as nodes; 0: no bound
-  double nodefraction = 0.005;   // nodes below this share of the total are left out
-  double edgefraction = 0.001;   // edges likewise
-  bool tags = true;              // tell per function what its goroutines wait for, and their labels
+  size_t nodecount = 80;        // nodes at most, tags counted as nodes; 0: no bound
+  double nodefraction = 0.005;  // nodes below this share of the total are left out
+  double edgefraction = 0.001;  // edges likewise
+  bool tags = true;             // tell per function what its goroutines wait for, and their labels
 };
 
 struct CallGraph {
@@ -54,7 +54,7 @@ struct CallGraph {
     uint64_t address = 0;  // granularity addresses
     std::string object;    // executable or library, where no function is known
     int64_t flat = 0;      // goroutines whose innermost shown frame this is
-    int64_t cum = 0;       // goroutines that have it on their stack; once each, however deep it recurs
+    int64_t cum = 0;  // goroutines that have it on their stack; once each, however deep it recurs
     std::vector<Tag> tags;      // most goroutines first, at most 4
     std::vector<Place> places;  // most goroutines first, at most 4
   };
@@ -70,8 +70,8 @@ struct CallGraph {
   // Goroutines (and plain threads) before focus and ignore: what shares are of. Of a difference:
   // those of the old side, where it has any.
   int64_t total = 0;
-  bool is_difference = false;  // numbers are new - old
-  uint64_t candidates = 0;     // nodes before the bound of nodecount
+  bool is_difference = false;                   // numbers are new - old
+  uint64_t candidates = 0;                      // nodes before the bound of nodecount
   uint64_t dropped_nodes = 0, node_cutoff = 0;  // below nodefraction; goroutines that it means
   uint64_t dropped_edges = 0, edge_cutoff = 0;
   std::vector<std::string> filters;  // "focus=..": those that were asked for

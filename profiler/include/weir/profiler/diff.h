@@ -20,10 +20,10 @@
 namespace weir::profiler {
 
 struct DiffOptions {
-  bool lines = true;      // tell lines of one function apart; false: for builds that differ
-  bool wait = true;       // tell wait reasons and states apart, where both sides have them
-  bool creator = true;    // tell creators apart, where both sides have them
-  bool labels = false;    // tell labels apart
+  bool lines = true;       // tell lines of one function apart; false: for builds that differ
+  bool wait = true;        // tell wait reasons and states apart, where both sides have them
+  bool creator = true;     // tell creators apart, where both sides have them
+  bool labels = false;     // tell labels apart
   uint64_t threshold = 1;  // changes by fewer goroutines count as unchanged
   // Groups with a frame or creator that matches any of these are left out: RE2, at most 1000 bytes
   // each, searched for in functions and files.
@@ -39,13 +39,13 @@ struct Diff {
   struct Entry {
     Change change = Change::unchanged;
     uint64_t before = 0, after = 0;
-    std::string wait;         // wait reason, else the state; empty: not told apart
+    std::string wait;  // wait reason, else the state; empty: not told apart
     bool thread = false;
     std::vector<Frame> stack;  // shown frames, innermost first; empty: not known
     bool truncated = false;
     Frame created_by;  // function empty: not known, or not told apart
     std::vector<std::pair<std::string, std::string>> labels;  // when told apart
-    int64_t oldest_ns = -1;       // longest wait in NOW; -1: not known
+    int64_t oldest_ns = -1;                                   // longest wait in NOW; -1: not known
     std::vector<uint64_t> stayed;  // goids in both; sorted. Empty unless same_process
   };
   std::vector<Entry> entries;  // what grew most first, what shrank most last; unchanged in between

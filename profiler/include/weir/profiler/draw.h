@@ -4,7 +4,8 @@
 // process of their own: this executable is started anew, runs the layout instead of main, and is
 // bounded in time, memory and output. libgvc has locks for nobody, no way to be stopped, and it may
 // end the process it is in; the observed process neither runs it nor is forked. Names come from
-// anywhere, and are escaped for DOT and by it for SVG: an SVG holds no scripts, and may be embedded.
+// anywhere, and are escaped for DOT and by it for SVG: an SVG holds no scripts, and may be
+// embedded.
 #pragma once
 
 #include <chrono>
@@ -34,7 +35,7 @@ enum class Picture { svg, png };
 
 struct RenderLimits {
   std::chrono::milliseconds time{10'000};
-  size_t dot_bytes = size_t{8} << 20;      // of the text
+  size_t dot_bytes = size_t{8} << 20;       // of the text
   size_t picture_bytes = size_t{32} << 20;  // of the result
   size_t memory = size_t{1} << 30;          // bytes; no limit under sanitizers
 };

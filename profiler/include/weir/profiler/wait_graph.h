@@ -40,7 +40,7 @@ struct WaitGraphOptions {
   // Only goroutines with a frame that matches, and the owners of what they wait for; RE2, at most
   // 1000 bytes.
   std::string focus{};
-  std::string ignore{};  // no goroutines with a frame that matches
+  std::string ignore{};   // no goroutines with a frame that matches
   size_t nodecount = 80;  // nodes at most; 0: no bound. Stuck ones stay longest, then large ones
 };
 
@@ -54,9 +54,9 @@ struct WaitGraph {
     std::vector<uint64_t> goids;  // the smallest ones, at most 8; empty where the source has none
     std::string state;            // wait reason, or state when they do not wait
     Stuck stuck = Stuck::no;
-    bool thread = false;    // plain OS threads
-    Frame blocked_at;       // innermost shown frame; function empty: no stack
-    Frame created_by;       // function empty: not known
+    bool thread = false;       // plain OS threads
+    Frame blocked_at;          // innermost shown frame; function empty: no stack
+    Frame created_by;          // function empty: not known
     std::vector<Frame> stack;  // of one of them, innermost first, at most 12 frames
     int64_t oldest_ns = -1;    // -1: not known
   };
@@ -77,22 +77,22 @@ struct WaitGraph {
   enum class Relation : uint8_t { waits_for, held_by, held_by_gone };
   struct Edge {
     Relation relation = Relation::waits_for;
-    uint32_t from = 0;  // waits_for: index into goroutines; else into objects
-    uint32_t to = 0;    // index into objects, goroutines or gone
-    uint64_t count = 0;   // goroutines that wait, or objects that are held
-    std::string what;     // "send", "receive", "read", "write", ""
-    bool cycle = false;   // all of them are part of lock cycles
+    uint32_t from = 0;   // waits_for: index into goroutines; else into objects
+    uint32_t to = 0;     // index into objects, goroutines or gone
+    uint64_t count = 0;  // goroutines that wait, or objects that are held
+    std::string what;    // "send", "receive", "read", "write", ""
+    bool cycle = false;  // all of them are part of lock cycles
   };
 
   std::vector<Goroutines> goroutines;  // stuck ones first, then most goroutines first
   std::vector<Object> objects;
   std::vector<Gone> gone;
   std::vector<Edge> edges;
-  uint64_t cycles = 0;            // lock cycles in the snapshot
-  uint64_t total = 0;             // goroutines and threads in the snapshot
-  uint64_t shown = 0;             // of those: in `goroutines`
-  uint64_t unrelated = 0;         // of those: neither wait nor are waited for
-  uint64_t dropped = 0;           // of those: left out by focus, ignore
+  uint64_t cycles = 0;                    // lock cycles in the snapshot
+  uint64_t total = 0;                     // goroutines and threads in the snapshot
+  uint64_t shown = 0;                     // of those: in `goroutines`
+  uint64_t unrelated = 0;                 // of those: neither wait nor are waited for
+  uint64_t dropped = 0;                   // of those: left out by focus, ignore
   uint64_t folded_nodes = 0, folded = 0;  // nodes beyond nodecount, and their goroutines
   std::vector<std::string> filters;       // "focus=..": those that were asked for
   std::string process;
