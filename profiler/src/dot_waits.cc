@@ -119,7 +119,7 @@ class WaitsWriter {
       label.append("\n" + shortened(at, kMaxLine / 2));
     }
     std::string tooltip = count_of(o.count, shortened(kind_words(o.kind), kMaxLine),
-                                   shortened(kind_words(o.kind), kMaxLine) + "s, alike");
+                                   shortened(kinds_words(o.kind), kMaxLine) + ", alike");
     if (!o.made_at.function.empty())
       tooltip.append("\nmade by " + shortened(where(o.made_at), 200));
     const std::string one = o.count > 1 ? "one of them: " : "";

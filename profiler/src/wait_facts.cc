@@ -1,6 +1,7 @@
 #include "wait_facts.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -14,10 +15,16 @@ WaitFacts::WaitFacts(const Snapshot& s) : s_(s) {
   choose_records();
   const std::vector<LockCycle> cycles = lock_cycles(s);
   cycles_ = cycles.size();
+  std::map<std::vector<uint32_t>, uint32_t> classes;
   for (const LockCycle& cycle : cycles) {
+    std::vector<uint32_t> groups;
+    for (const LockCycle::Link& link : cycle.links) groups.push_back(link.group);
+    std::rotate(groups.begin(), std::min_element(groups.begin(), groups.end()), groups.end());
+    const auto id = static_cast<uint32_t>(classes.size() + 1);
+    const uint32_t alike = classes.try_emplace(std::move(groups), id).first->second;
     for (const LockCycle::Link& link : cycle.links) {
-      in_cycle_.insert(link.goid);
-      cycle_objects_.insert(canonical(link.object));
+      in_cycle_.emplace(link.goid, alike);
+      cycle_objects_.emplace(canonical(link.object), alike);
     }
   }
   find_stuck_owners();
@@ -105,6 +112,16 @@ Stuck WaitFacts::stuck_by_reason(const Group& g) const {
     }
   }
   return is_nil ? Stuck::nil_channel : Stuck::no_cases;
+}
+
+uint32_t WaitFacts::cycle_class(const Member& m) const {
+  const auto found = in_cycle_.find(m.goid);
+  return found == in_cycle_.end() ? 0 : found->second;
+}
+
+uint32_t WaitFacts::cycle_class(uint32_t object) const {
+  const auto found = cycle_objects_.find(canonical(object));
+  return found == cycle_objects_.end() ? 0 : found->second;
 }
 
 Stuck WaitFacts::stuck(uint32_t object) const {

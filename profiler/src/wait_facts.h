@@ -35,6 +35,10 @@ class WaitFacts {
   // stack of one of our own tells.
   Stuck stuck_by_reason(const Group& g) const;
   Stuck stuck(const Group& g, const Member& m) const;
+  // Cycles alike, of goroutines of the same groups, are one class; 0: in none. Only these may be
+  // put together, or a picture would show cycles that there are not.
+  uint32_t cycle_class(const Member& m) const;
+  uint32_t cycle_class(uint32_t object) const;
   // Why an object's waiters are stuck.
   Stuck stuck(uint32_t object) const;
 
@@ -45,8 +49,8 @@ class WaitFacts {
   const Snapshot& s_;
   size_t cycles_ = 0;
   std::vector<uint32_t> canonical_;
-  std::unordered_set<uint64_t> in_cycle_;        // goids
-  std::unordered_set<uint32_t> cycle_objects_;   // records that count
+  std::unordered_map<uint64_t, uint32_t> in_cycle_;       // goid -> class of its cycle
+  std::unordered_map<uint32_t, uint32_t> cycle_objects_;  // record that counts -> class
   std::unordered_map<uint64_t, uint64_t> next_;  // owner -> owner of the lock that it waits for
   std::unordered_set<uint64_t> stuck_owners_;    // goids
 };

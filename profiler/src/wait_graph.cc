@@ -113,7 +113,7 @@ class Builder {
       } else if (!waits_for_others(g)) {
         out_.unrelated += g.count;
       } else {
-        count_in(node_of(g, index, facts_.stuck_by_reason(g)), g.count, g.oldest_ns);
+        count_in(node_of(g, index, facts_.stuck_by_reason(g), 0), g.count, g.oldest_ns);
       }
       return;
     }
@@ -129,7 +129,7 @@ class Builder {
         ++out_.unrelated;
         continue;
       }
-      const uint32_t node = node_of(g, index, facts_.stuck(g, member));
+      const uint32_t node = node_of(g, index, facts_.stuck(g, member), facts_.cycle_class(member));
       count_in(node, 1, member.since_ns);
       goids_.emplace_back(node, member.goid);
       if (is_owner) owner_nodes_.emplace(member.goid, node);
@@ -157,8 +157,8 @@ class Builder {
     return "";
   }
 
-  uint32_t node_of(const Group& g, uint32_t index, Stuck stuck) {
-    const auto [same_group, is_new_group] = by_group_.try_emplace({index, stuck}, 0);
+  uint32_t node_of(const Group& g, uint32_t index, Stuck stuck, uint32_t cycle) {
+    const auto [same_group, is_new_group] = by_group_.try_emplace({index, stuck, cycle}, 0);
     if (!is_new_group) return same_group->second;
 
     WaitGraph::Goroutines node;
@@ -176,6 +176,7 @@ class Builder {
       key.append(std::to_string(f->line)).append("\0", 1);
     }
     key.append(node.state).append({'\0', static_cast<char>(stuck), g.thread ? 't' : 'g'});
+    key.append(std::to_string(cycle));
     const auto [known, is_new] =
         goroutine_ids_.try_emplace(std::move(key), static_cast<uint32_t>(out_.goroutines.size()));
     if (is_new) out_.goroutines.push_back(std::move(node));
@@ -193,8 +194,8 @@ class Builder {
     const Object& o = s_.objects[object];
     const Stuck stuck = facts_.stuck(object);
     const bool has_owner = o.owner_goid != 0;
-    const Shape shape{o.kind,  o.made_at, o.cap,     o.closed, o.timer,
-                      o.armed, stuck,     has_owner, o.network};
+    const Shape shape{o.kind,  o.made_at, o.cap,     o.closed,  o.timer,
+                      o.armed, stuck,     has_owner, o.network, facts_.cycle_class(object)};
     const auto [known, is_new] =
         object_ids_.try_emplace(shape, static_cast<uint32_t>(out_.objects.size()));
     if (is_new) {
@@ -283,8 +284,8 @@ class Builder {
   // Keeps the nodes that matter most, with what they wait for, up to the bound.
   void fold(size_t nodecount);
 
-  using Shape =
-      std::tuple<std::string_view, uint32_t, uint64_t, bool, bool, bool, Stuck, bool, uint32_t>;
+  using Shape = std::tuple<std::string_view, uint32_t, uint64_t, bool, bool, bool, Stuck, bool,
+                           uint32_t, uint32_t>;
 
   const Snapshot& s_;
   const WaitFacts facts_;
@@ -292,7 +293,7 @@ class Builder {
   WaitGraph out_;
   std::unordered_set<uint64_t> wanted_;  // goids of owners
   std::unordered_map<uint64_t, uint32_t> owner_nodes_;
-  std::map<std::pair<uint32_t, Stuck>, uint32_t> by_group_;
+  std::map<std::tuple<uint32_t, Stuck, uint32_t>, uint32_t> by_group_;  // group, why, cycle
   std::unordered_map<std::string, uint32_t> goroutine_ids_;
   std::map<Shape, uint32_t> object_ids_;
   std::map<std::tuple<uint32_t, uint32_t, std::string_view>, uint64_t> waits_;

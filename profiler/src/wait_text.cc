@@ -39,7 +39,8 @@ void write_object(encode::Out& out, const WaitGraph& g, uint32_t index, const st
   if (!what.empty()) text.append("to " + what + " ");
   text.append(what.empty() ? "for " : "on ");
   const std::string kind = kind_words(o.kind);
-  text.append(o.count == 1 ? "one " + kind : std::to_string(o.count) + " " + kind + "s alike");
+  text.append(o.count == 1 ? "one " + kind
+                           : std::to_string(o.count) + " " + kinds_words(o.kind) + " alike");
   if (!o.made_at.function.empty()) text.append(" made by " + where(o.made_at));
   if (!o.detail.empty()) text.append(o.count == 1 ? " (" : " (one: ").append(o.detail).append(")");
   line(out, "  ", text);

@@ -63,4 +63,8 @@ inline std::string kind_words(const std::string& kind) {
   return kind == "chan" ? "channel" : kind == "waitgroup" ? "wait group" : kind;
 }
 
+inline std::string kinds_words(const std::string& kind) {
+  return kind_words(kind) + (kind.ends_with("mutex") ? "es" : "s");
+}
+
 }  // namespace weir::profiler

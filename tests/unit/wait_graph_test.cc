@@ -204,6 +204,41 @@ TEST(WaitGraph, ACycleIsRedAndThoseBehindItAreNotPartOfIt) {
   EXPECT_EQ(red, 4U);  // two waits, two locks held
 }
 
+// Cycles that stand at the same places, but differ, must not seem to be one.
+TEST(WaitGraph, OnlyCyclesAlikeArePutTogether) {
+  Scene s;
+  const uint32_t stack = s.stack({s.call(0x10, "lock", "f.cc", 1, 1)});
+  Group& all = s.counted(stack, "sync.Mutex.Lock", 0);
+  const auto lock = [&](uint64_t goid, uint64_t lock, uint64_t owner) {
+    Object o;
+    o.kind = "mutex";
+    o.address = kLocks + lock;
+    o.owner_goid = owner;
+    o.owner_alive = true;
+    Member& m = all.members.emplace_back();
+    m.goid = goid;
+    m.since_ns = kLong;
+    m.first_object = static_cast<uint32_t>(s.snapshot.objects.size());
+    m.object_count = 1;
+    ++all.count;
+    s.snapshot.objects.push_back(o);
+  };
+  lock(1, 1, 2), lock(2, 2, 1);                 // a pair
+  lock(3, 3, 4), lock(4, 4, 3);                 // another
+  lock(5, 5, 6), lock(6, 6, 7), lock(7, 7, 5);  // and three
+  const WaitGraph g = wait_graph(s.snapshot);
+  EXPECT_EQ(g.cycles, 3U);
+  ASSERT_EQ(g.goroutines.size(), 2U);
+  EXPECT_EQ(of(g, 1), of(g, 3));
+  EXPECT_NE(of(g, 1), of(g, 5));
+  ASSERT_EQ(g.objects.size(), 2U);
+  ASSERT_EQ(g.edges.size(), 4U);
+  for (const auto& e : g.edges) {
+    EXPECT_TRUE(e.cycle);
+    EXPECT_EQ(e.count, g.goroutines[e.relation == Relation::waits_for ? e.from : e.to].count);
+  }
+}
+
 TEST(WaitGraph, AnOwnerThatIsGoneIsANodeOfItsOwn) {
   Scene s;
   s.locks(1, 1, 77, kLong, false), s.locks(2, 1, 77, kLong, false), s.locks(3, 2, 78, kLong, false);
