@@ -3,13 +3,18 @@
 #include "routes.h"
 
 #include <charconv>
+#include <cmath>
 #include <memory>
 #include <utility>
 
 #include <weir/go.h>
+#include <weir/profiler/call_graph.h>
 #include <weir/profiler/capture.h>
+#include <weir/profiler/draw.h>
 #include <weir/profiler/encode.h>
+#include <weir/profiler/error.h>
 #include <weir/profiler/snapshot.h>
+#include <weir/profiler/wait_graph.h>
 
 #include "profile_routes.h"
 
@@ -67,6 +72,105 @@ Answer goroutines(const Query& q) {
   return a;
 }
 
+// A parameter that is not what it should be: what to answer.
+struct BadParameter {
+  std::string name, expected;
+};
+
+// A number of a parameter within bounds; `otherwise` where it is not given.
+template <class T>
+T number(const Query& q, const char* name, T otherwise, T most, const char* expected) {
+  const std::string value = q.param(name);
+  if (value.empty()) return otherwise;
+  T n{};
+  const char* const end = value.data() + value.size();
+  const auto [at, err] = std::from_chars(value.data(), end, n);
+  if (err != std::errc() || at != end || !(n >= T{}) || !(n <= most)) {
+    throw BadParameter{name, expected};
+  }
+  return n;
+}
+
+// The parameter's value, one of those given; the first where it is not given.
+std::string choice(const Query& q, const char* name, std::initializer_list<const char*> all) {
+  const std::string value = q.param(name);
+  if (value.empty()) return *all.begin();
+  std::string expected;
+  for (const char* const one : all) {
+    if (value == one) return value;
+    expected.append(expected.empty() ? "one of " : ", ").append(one);
+  }
+  throw BadParameter{name, expected};
+}
+
+template <class Graph>
+Answer draw(Graph g, const std::string& format) {
+  Answer a;
+  if (format == "json") {
+    a.content_type = "application/json";
+    a.write = [g = std::move(g)](const profiler::Sink& sink) {
+      return profiler::write_json(g, sink);
+    };
+  } else if (format == "dot") {
+    a.content_type = "text/vnd.graphviz; charset=utf-8";
+    a.body = profiler::dot(g);
+  } else {
+    const bool is_png = format == "png";
+    a.content_type = is_png ? "image/png" : "image/svg+xml";
+    try {
+      a.body = profiler::render(profiler::dot(g),
+                                is_png ? profiler::Picture::png : profiler::Picture::svg);
+    } catch (const profiler::error& e) {
+      return text(503, std::string(e.what()) + "\n");
+    }
+  }
+  return a;
+}
+
+Answer graph(const Query& q) {
+  constexpr size_t kMaxNodes = 1000;
+  constexpr const char* kNodes = "a number from 1 to 1000";
+  constexpr const char* kFraction = "a number from 0 to 1";
+  try {
+    const std::string kind = choice(q, "kind", {"calls", "waits"});
+    // Text is the wait graph's alone: what it would be of calls is debug=1.
+    const std::string format = kind == "waits"
+                                   ? choice(q, "format", {"svg", "png", "dot", "json", "text"})
+                                   : choice(q, "format", {"svg", "png", "dot", "json"});
+    const size_t nodecount = number<size_t>(q, "nodecount", 80, kMaxNodes, kNodes);
+    if (nodecount == 0) throw BadParameter{"nodecount", kNodes};
+    if (kind == "waits") {
+      const profiler::WaitGraphOptions options{q.param("focus"), q.param("ignore"), nodecount};
+      profiler::WaitGraph g = profiler::wait_graph(profiler::capture(), options);
+      if (format != "text") return draw(std::move(g), format);
+      Answer a;
+      a.content_type = kText;
+      a.write = [g = std::move(g)](const profiler::Sink& sink) {
+        return profiler::write_text(g, sink);
+      };
+      return a;
+    }
+    profiler::CallGraphOptions options;
+    options.focus = q.param("focus");
+    options.ignore = q.param("ignore");
+    options.hide = q.param("hide");
+    options.show = q.param("show");
+    const std::string granularity = choice(q, "granularity", {"functions", "lines", "addresses"});
+    options.granularity = granularity == "lines"       ? profiler::Granularity::lines
+                          : granularity == "addresses" ? profiler::Granularity::addresses
+                                                       : profiler::Granularity::functions;
+    options.nodecount = nodecount;
+    options.nodefraction = number<double>(q, "nodefraction", options.nodefraction, 1, kFraction);
+    options.edgefraction = number<double>(q, "edgefraction", options.edgefraction, 1, kFraction);
+    options.tags = choice(q, "tags", {"1", "0"}) == "1";
+    return draw(profiler::call_graph(profiler::capture(), options), format);
+  } catch (const BadParameter& bad) {
+    return text(400, "invalid value for \"" + bad.name + "\": expected " + bad.expected + "\n");
+  } catch (const profiler::error& e) {  // a regular expression that is none
+    return text(400, std::string(e.what()) + "\n");
+  }
+}
+
 Answer index(const Query&) {
   Answer a;
   a.content_type = "text/html; charset=utf-8";
@@ -107,6 +211,13 @@ Answer index(const Query&) {
       "<td>the command line, its arguments separated by NUL</td></tr>\n"
       "<tr><td><a href=\"/debug/pprof/symbol\">pprof/symbol</a></td>"
       "<td>names of functions by address, for pprof</td></tr>\n"
+      "<tr><td><a href=\"/debug/graph?kind=calls\">graph?kind=calls</a></td>"
+      "<td>who calls whom on the way to where goroutines are; also format=png, dot, json; focus, "
+      "ignore, hide, show, nodecount, nodefraction, edgefraction, granularity as "
+      "pprof's</td></tr>\n"
+      "<tr><td><a href=\"/debug/graph?kind=waits\">graph?kind=waits</a></td>"
+      "<td>who waits for what, and who has it; deadlocks in red; "
+      "<a href=\"/debug/graph?kind=waits&amp;format=text\">the same in words</a></td></tr>\n"
       "<tr><td><a href=\"/healthz\">/healthz</a></td><td>answers ok while this server "
       "lives</td></tr>\n"
       "</table>\n</body>\n</html>\n";
@@ -122,6 +233,7 @@ struct Route {
 };
 constexpr Route kRoutes[] = {
     {"/debug/", Cost::cheap, index},
+    {"/debug/graph", Cost::capture, graph},
     {"/debug/pprof/", Cost::cheap, index},
     {"/debug/goroutine", Cost::capture, goroutines},
     {"/debug/pprof/goroutine", Cost::capture, goroutines},

@@ -17,8 +17,8 @@
 namespace weir::profiler::testing {
 
 // All that a writer writes.
-template <class Writer>
-std::string written(Writer writer, const Snapshot& s) {
+template <class Writer, class Value>
+std::string written(Writer writer, const Value& s) {
   std::string all;
   EXPECT_TRUE(writer(s, [&all](std::string_view piece) {
     all.append(piece);

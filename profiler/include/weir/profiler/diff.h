@@ -1,0 +1,76 @@
+// Diff: what changed between two snapshots.
+//
+// Groups are matched by what they are, not by addresses: the functions and lines of the stack,
+// what the goroutines wait for, and who created them. So a Diff is good for one process at two
+// times, for two runs, and for two builds (lines = false). Either side may come from a dump of
+// another program that has counts only.
+//
+// Pure functions over Snapshots; thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <weir/profiler/encode.h>
+#include <weir/profiler/snapshot.h>
+
+namespace weir::profiler {
+
+struct DiffOptions {
+  bool lines = true;       // tell lines of one function apart; false: for builds that differ
+  bool wait = true;        // tell wait reasons and states apart, where both sides have them
+  bool creator = true;     // tell creators apart, where both sides have them
+  bool labels = false;     // tell labels apart
+  uint64_t threshold = 1;  // changes by fewer goroutines count as unchanged
+  // Groups with a frame or creator that matches any of these are left out: RE2, at most 1000 bytes
+  // each, searched for in functions and files.
+  std::vector<std::string> ignore{};
+  // Are both sides of one process, so that equal goids mean the same goroutine? Not given: decided
+  // from the snapshots, see Diff::same_process.
+  std::optional<bool> same_process{};
+};
+
+enum class Change : uint8_t { fresh, gone, grown, shrunk, unchanged };  // fresh: "new"
+
+struct Diff {
+  struct Entry {
+    Change change = Change::unchanged;
+    uint64_t before = 0, after = 0;
+    std::string wait;  // wait reason, else the state; empty: not told apart
+    bool thread = false;
+    std::vector<Frame> stack;  // shown frames, innermost first; empty: not known
+    bool truncated = false;
+    Frame created_by;  // function empty: not known, or not told apart
+    std::vector<std::pair<std::string, std::string>> labels;  // when told apart
+    int64_t oldest_ns = -1;                                   // longest wait in NOW; -1: not known
+    std::vector<uint64_t> stayed;  // goids in both; sorted. Empty unless same_process
+  };
+  std::vector<Entry> entries;  // what grew most first, what shrank most last; unchanged in between
+  uint64_t before = 0, after = 0;  // goroutines and threads, ignored groups not counted
+  uint64_t ignored = 0;            // groups that `ignore` left out, of both sides
+  bool same_process = false;
+  std::string same_process_why;  // how that was decided, a sentence
+  bool by_lines = false, by_wait = false, by_creator = false, by_labels = false;
+  std::string old_process, now_process;
+  int64_t old_taken_at_ns = 0, now_taken_at_ns = 0;  // wall clock; 0: not known
+};
+
+// Throws weir::profiler::error when a regular expression is not one.
+Diff diff(const Snapshot& old, const Snapshot& now, const DiffOptions& options = {});
+
+enum class FailOn : uint8_t { growth, fresh, none };  // fresh: "new"
+// Is that what was to be found? growth: any group is new or has grown; fresh: any is new.
+bool fails(const Diff& d, FailOn on);
+
+// What grew first; stacks shortened, groups that did not change in one line.
+bool write_diff_text(const Diff& d, const Sink& sink);
+// The same as a comment on a pull request.
+bool write_diff_markdown(const Diff& d, const Sink& sink);
+// JSON, schema "weir.diff/1": src/diff_json.cc describes it. For DOT and SVG see
+// call_graph_difference (call_graph.h) and draw.h.
+bool write_diff_json(const Diff& d, const Sink& sink);
+
+}  // namespace weir::profiler

@@ -1,0 +1,224 @@
+// Diff (diff.h): each side is put into records by a text that says what a group is; equal texts
+// are one entry.
+#include <weir/profiler/diff.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "frames.h"
+#include "pattern.h"
+
+namespace weir::profiler {
+
+namespace {
+
+// Goroutines that run are at another line each time one looks; their state changes by itself.
+bool runs(const Group& g) { return g.state == State::running || g.state == State::runnable; }
+
+std::string wait_text(const Group& g) {
+  if (!g.wait_reason.empty()) return g.wait_reason;
+  return std::string(runs(g) ? "running" : encode::state_name(g.state));
+}
+
+bool knows_waits(const Snapshot& s) {
+  return std::any_of(s.groups.begin(), s.groups.end(), [](const Group& g) {
+    return !g.wait_reason.empty() || g.state != State::waiting;
+  });
+}
+bool knows_creators(const Snapshot& s) {
+  return std::any_of(s.groups.begin(), s.groups.end(),
+                     [](const Group& g) { return g.created_by < UINT32_MAX; });
+}
+
+bool has_goids(const Snapshot& s) {
+  return std::any_of(s.groups.begin(), s.groups.end(),
+                     [](const Group& g) { return !g.members.empty(); });
+}
+
+// A pid is used again: in a container every program is number 1. Goroutine ids are not, within one
+// process. So what decides is a goroutine of NOW whose wait began before OLD was taken, when it
+// must have been in OLD: after a restart no wait is that old.
+std::pair<bool, std::string> same_process(const Snapshot& old, const Snapshot& now) {
+  if (!has_goids(old) || !has_goids(now)) {
+    return {false, "goroutines are not compared one by one: a side has counts only"};
+  }
+  if (old.pid == 0 || now.pid == 0 || old.taken_at_ns == 0 || now.taken_at_ns == 0) {
+    return {false, "goroutines are not compared one by one: a side does not tell process and time"};
+  }
+  if (old.pid != now.pid || old.process != now.process) {
+    return {false, "two processes: " + old.process + " (pid " + std::to_string(old.pid) + ") and " +
+                       now.process + " (pid " + std::to_string(now.pid) + ")"};
+  }
+  const int64_t apart = now.taken_at_ns - old.taken_at_ns;
+  if (apart < 0) return {false, "the old side was taken after the new one"};
+  std::unordered_set<uint64_t> known;
+  for (const Group& g : old.groups) {
+    for (const Member& m : g.members) known.insert(m.goid);
+  }
+  for (const Group& g : now.groups) {
+    for (const Member& m : g.members) {
+      if (m.since_ns > apart + now.duration_ns && known.contains(m.goid)) {
+        return {true, "one process (pid " + std::to_string(now.pid) + "): goroutine " +
+                          std::to_string(m.goid) +
+                          " has waited since before the old side was taken"};
+      }
+    }
+  }
+  return {false, "pid " + std::to_string(now.pid) +
+                     " on both sides, but no wait lasted from one to the other: perhaps restarted"};
+}
+
+class Differ {
+ public:
+  Differ(const Snapshot& old, const Snapshot& now, const DiffOptions& options) : options_(options) {
+    for (const std::string& text : options.ignore) {
+      if (Pattern p("ignore", text); p) ignore_.push_back(std::move(p));
+    }
+    d_.by_lines = options.lines;
+    d_.by_wait = options.wait && knows_waits(old) && knows_waits(now);
+    d_.by_creator = options.creator && knows_creators(old) && knows_creators(now);
+    d_.by_labels = options.labels;
+    std::tie(d_.same_process, d_.same_process_why) = same_process(old, now);
+    if (options.same_process) {
+      d_.same_process = *options.same_process;
+      d_.same_process_why =
+          *options.same_process ? "one process: so it was said" : "two processes: so it was said";
+    }
+    d_.old_process = old.process;
+    d_.now_process = now.process;
+    d_.old_taken_at_ns = old.taken_at_ns;
+    d_.now_taken_at_ns = now.taken_at_ns;
+  }
+
+  Diff run(const Snapshot& old, const Snapshot& now) {
+    add(old, false);
+    add(now, true);
+    for (size_t i = 0; i < d_.entries.size(); ++i) {
+      Diff::Entry& e = d_.entries[i];
+      e.change = change(e.before, e.after);
+      Goids& goids = goids_[i];
+      std::sort(goids.old.begin(), goids.old.end());
+      std::sort(goids.now.begin(), goids.now.end());
+      std::set_intersection(goids.old.begin(), goids.old.end(), goids.now.begin(), goids.now.end(),
+                            std::back_inserter(e.stayed));
+    }
+    sort();
+    return std::move(d_);
+  }
+
+ private:
+  struct Goids {
+    std::vector<uint64_t> old, now;
+  };
+
+  bool ignored(const std::vector<Frame>& stack, const Frame& creator) const {
+    const auto matches = [](const Pattern& p, const Frame& f) {
+      return p.matches(f.function) || p.matches(f.file);
+    };
+    return std::any_of(ignore_.begin(), ignore_.end(), [&](const Pattern& p) {
+      return matches(p, creator) ||
+             std::any_of(stack.begin(), stack.end(), [&](const Frame& f) { return matches(p, f); });
+    });
+  }
+
+  static void append(std::string& key, std::string_view text) { key.append(text).append(1, '\0'); }
+  void append(std::string& key, const Frame& f, bool line) const {
+    append(key, f.function);
+    append(key, f.file);
+    append(key, line ? std::to_string(f.line) : "");
+  }
+
+  void add(const Snapshot& s, bool is_now) {
+    for (const Group& g : s.groups) {
+      if (g.count == 0) continue;
+      Diff::Entry e;
+      e.stack = shown_frames_of(s, g);
+      const Frame creator = frame_at(s, g.created_by);
+      if (!ignore_.empty() && ignored(e.stack, creator)) {
+        ++d_.ignored;
+        continue;
+      }
+      e.truncated = encode::stack_of(s, g).truncated;
+      e.thread = g.thread;
+      if (d_.by_wait) e.wait = wait_text(g);
+      if (d_.by_creator) e.created_by = creator;
+      if (d_.by_labels) e.labels = g.labels;
+
+      std::string key(1, g.thread ? 't' : 'g');
+      append(key, e.wait);
+      for (const Frame& f : e.stack) append(key, f, d_.by_lines && !runs(g));
+      append(key, "created");
+      append(key, e.created_by, d_.by_lines);
+      append(key, encode::labels_text(e.labels));
+
+      const auto [known, is_new] = ids_.try_emplace(std::move(key), d_.entries.size());
+      if (is_new) {
+        d_.entries.push_back(std::move(e));
+        goids_.emplace_back();
+      }
+      Diff::Entry& entry = d_.entries[known->second];
+      uint64_t& count = is_now ? entry.after : entry.before;
+      count = encode::saturating_add(count, g.count);
+      uint64_t& total = is_now ? d_.after : d_.before;
+      total = encode::saturating_add(total, g.count);
+      if (is_now) entry.oldest_ns = std::max(entry.oldest_ns, oldest(g));
+      if (d_.same_process) {
+        std::vector<uint64_t>& goids =
+            is_now ? goids_[known->second].now : goids_[known->second].old;
+        for (const Member& m : g.members) goids.push_back(m.goid);
+      }
+    }
+  }
+
+  static int64_t oldest(const Group& g) {
+    int64_t oldest = g.oldest_ns;
+    for (const Member& m : g.members) oldest = std::max(oldest, m.since_ns);
+    return oldest;
+  }
+
+  Change change(uint64_t before, uint64_t after) const {
+    const uint64_t by = before > after ? before - after : after - before;
+    if (by < std::max<uint64_t>(options_.threshold, 1)) return Change::unchanged;
+    if (before == 0) return Change::fresh;
+    if (after == 0) return Change::gone;
+    return after > before ? Change::grown : Change::shrunk;
+  }
+
+  void sort() {
+    // In each class by size, then by what it is, so that the order is the same each time.
+    const auto rank = [](const Diff::Entry& e) {
+      return e.change == Change::unchanged ? 1 : e.after > e.before ? 0 : 2;
+    };
+    std::stable_sort(d_.entries.begin(), d_.entries.end(),
+                     [&](const Diff::Entry& a, const Diff::Entry& b) {
+                       if (rank(a) != rank(b)) return rank(a) < rank(b);
+                       if (rank(a) == 0) return a.after - a.before > b.after - b.before;
+                       if (rank(a) == 1) return a.after > b.after;
+                       return a.before - a.after < b.before - b.after;
+                     });
+  }
+
+  const DiffOptions& options_;
+  std::vector<Pattern> ignore_;
+  Diff d_;
+  std::vector<Goids> goids_;  // by entry
+  std::unordered_map<std::string, size_t> ids_;
+};
+
+}  // namespace
+
+Diff diff(const Snapshot& old, const Snapshot& now, const DiffOptions& options) {
+  return Differ(old, now, options).run(old, now);
+}
+
+bool fails(const Diff& d, FailOn on) {
+  return std::any_of(d.entries.begin(), d.entries.end(), [on](const Diff::Entry& e) {
+    if (e.change == Change::fresh) return on != FailOn::none;
+    return e.change == Change::grown && on == FailOn::growth;
+  });
+}
+
+}  // namespace weir::profiler
