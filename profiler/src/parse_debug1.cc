@@ -1,0 +1,284 @@
+// Go's debug=1 -> Snapshot. The grammar is in encode_debug1.cc; `#` lines that are not known are
+// passed over.
+//
+// The first line of a record has all return addresses of the stack; `#` lines name a contiguous
+// part of them, without the runtime's at the leaf and the root, and several for one address where
+// calls were inlined. Those without a name become go_frames::kHidden.
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "go_frames.h"
+#include "parse_formats.h"
+#include "parse_tables.h"
+#include "parse_text.h"
+
+namespace weir::profiler::parsing {
+namespace {
+
+constexpr std::string_view kFormat = "debug=1", kMissing = "[stack unavailable]",
+                           kElided = "# ...additional frames elided...";
+
+struct Header {
+  std::string_view profile;
+  uint64_t total = 0;
+};
+
+// "goroutine profile: total 12"
+std::optional<Header> to_header(std::string_view line) {
+  constexpr std::string_view kMiddle = " profile: total ";
+  const size_t at = line.find(kMiddle);
+  if (at == line.npos || at == 0 || line.find(' ') != at) return std::nullopt;
+  const auto total = decimal(line.substr(at + kMiddle.size()));
+  if (!total) return std::nullopt;
+  return Header{line.substr(0, at), *total};
+}
+
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t") == line.npos; }
+
+// A `#` line of a frame. Empty function: the address is all there is.
+struct Named {
+  uint64_t address = 0;
+  std::string_view function, file;
+  uint64_t offset = 0;
+  int line = 0;
+};
+
+std::string_view eat_cell(std::string_view& s) {
+  const size_t end = std::min(s.find('\t'), s.size());
+  const std::string_view cell = s.substr(0, end);
+  s.remove_prefix(std::min(s.find_first_not_of('\t', end), s.size()));
+  return cell;
+}
+
+// "#\t0x4b515a\tmain.worker+0x1a\t\tsrc/main.go:13"
+std::optional<Named> to_named(std::string_view line) {
+  if (!eat(line, "#\t")) return std::nullopt;
+  const auto address = hex(eat_cell(line));
+  if (!address) return std::nullopt;
+  Named n{*address, eat_cell(line), {}, 0, 0};
+  if (n.function.empty()) return n;
+  if (const size_t plus = n.function.rfind("+0x"); plus != n.function.npos) {
+    if (const auto offset = hex(n.function.substr(plus + 1))) {
+      n.offset = *offset;
+      n.function = n.function.substr(0, plus);
+    }
+  }
+  split_place(line, n.file, n.line);
+  return n;
+}
+
+struct Record {
+  size_t line = 0;  // where it stands
+  uint64_t count = 0;
+  std::vector<uint64_t> calls;  // addresses of the stack, each return address less 1
+  std::vector<Named> names;
+  Labels labels;
+  bool truncated = false, missing = false;
+};
+
+class Reader {
+ public:
+  Reader(std::string_view text, const ParseOptions& options)
+      : lines_(text), tables_(kFormat, text.size(), options) {}
+
+  Snapshot read() {
+    read_header();
+    while (read_record()) {
+    }
+    Snapshot s = tables_.finish();
+    s.truncated = sum_ < header_.total;
+    return s;
+  }
+
+ private:
+  void read_header() {
+    std::string_view line;
+    while (lines_.next(line)) {
+      if (is_blank(line) || line.starts_with('#')) continue;
+      const auto header = to_header(line);
+      if (!header) {
+        fail_at_line(kFormat, lines_.number(),
+                     "expected `goroutine profile: total N`, found " + excerpt(line));
+      }
+      constexpr std::string_view kKnown[] = {"goroutine", "goroutineleak", "threadcreate"};
+      if (std::find(std::begin(kKnown), std::end(kKnown), header->profile) == std::end(kKnown)) {
+        fail_at_line(kFormat, lines_.number(),
+                     "expected a profile of goroutines, found one of " + excerpt(header->profile));
+      }
+      header_ = *header;
+      return;
+    }
+    fail_at_line(kFormat, lines_.number() + 1, "expected `goroutine profile: total N`");
+  }
+
+  // Up to the line behind it. False: there is no more.
+  bool read_record() {
+    std::string_view line;
+    do {
+      if (!lines_.next(line) || line.starts_with("---")) return false;
+    } while (is_blank(line) || line.starts_with('#'));
+    Record r;
+    r.line = lines_.number();
+    // Cut in the middle of the addresses: what is there is not whole.
+    if (!read_first(line, r)) {
+      if (!lines_.is_whole()) return false;
+      fail_at_line(kFormat, r.line, "expected `COUNT @ 0xADDRESS..`, found " + excerpt(line));
+    }
+    if (!lines_.is_whole()) return false;
+    bool is_ended = false;
+    while (!is_ended && lines_.next(line)) {
+      is_ended = is_blank(line);
+      if (!is_ended) read_comment(line, r);
+    }
+    // The last record of a text whose blank line was cut off is whole if the sum says so.
+    if (!is_ended && sum_ + r.count != header_.total) return false;
+    sum_ += r.count;
+    if (r.count > 0) add(r);
+    return is_ended;
+  }
+
+  bool read_first(std::string_view line, Record& r) {
+    const auto count = decimal(eat_digits(line));
+    if (!count || *count > UINT64_MAX - sum_ || !eat(line, " @")) return false;
+    r.count = *count;
+    while (eat(line, " ")) {
+      const size_t end = std::min(line.find(' '), line.size());
+      if (end == 0) continue;
+      const auto address = hex(line.substr(0, end));
+      if (!address) return false;
+      r.calls.push_back(*address - 1);
+      line.remove_prefix(end);
+    }
+    return line.empty();
+  }
+
+  void read_comment(std::string_view line, Record& r) {
+    if (!line.starts_with('#')) {
+      fail_at_line(kFormat, lines_.number(),
+                   "expected a line with # or an empty one, found " + excerpt(line));
+    }
+    if (line == kElided) {
+      r.truncated = true;
+    } else if (auto named = to_named(line)) {
+      r.missing |= named->function == kMissing && named->address == 0;
+      r.names.push_back(*named);
+    } else if (eat(line, "# labels: ")) {
+      if (!eat_labels(line, r.labels)) {
+        fail_at_line(kFormat, lines_.number(),
+                     "expected {\"key\":\"value\", ..}, found " + excerpt(line));
+      }
+      sort_labels(r.labels);
+    }
+  }
+
+  void add(const Record& r) {
+    Group g;
+    g.stack = tables_.stack(locations_of(r), r.truncated);
+    g.labels = r.labels;
+    const go_frames::Wait wait = go_frames::infer(tables_.functions(g.stack));
+    g.state = wait.state;
+    g.wait_reason = wait.reason;
+    g.leaked = header_.profile == "goroutineleak";
+    g.thread = header_.profile == "threadcreate";
+    const uint32_t group = tables_.group(g);
+    tables_.snapshot.groups[group].count += r.count;
+  }
+
+  std::vector<uint32_t> locations_of(const Record& r) {
+    if (r.missing) return {};
+    const auto& calls = r.calls;
+    std::vector<uint32_t> locations;
+    size_t at = 0, named = 0;
+    while (named < r.names.size()) {
+      const uint64_t address = r.names[named].address;
+      const size_t times = run(calls, at, address, [](uint64_t a) { return a; });
+      if (times == 0 && is_ahead(calls, at, address)) {
+        locations.push_back(hidden(calls[at++]));
+        continue;
+      }
+      const size_t names = run(r.names, named, address, [](const Named& n) { return n.address; });
+      add_run(r, named, names, std::max<size_t>(times, 1), locations);
+      at += times;
+      named += names;
+    }
+    // Without any name, addresses are all that is known.
+    for (; at < calls.size(); ++at) {
+      locations.push_back(r.names.empty() ? tables_.location(calls[at], {}) : hidden(calls[at]));
+    }
+    return locations;
+  }
+
+  // How many rows from `from` on have the address.
+  template <class T, class Address>
+  static size_t run(const std::vector<T>& rows, size_t from, uint64_t address, Address of) {
+    size_t end = from;
+    while (end < rows.size() && of(rows[end]) == address) ++end;
+    return end - from;
+  }
+
+  static bool is_ahead(const std::vector<uint64_t>& calls, size_t at, uint64_t address) {
+    constexpr size_t kFarthest = 64;  // frames without a name between two that have one
+    const auto end = calls.begin() + static_cast<ptrdiff_t>(std::min(calls.size(), at + kFarthest));
+    return std::find(calls.begin() + static_cast<ptrdiff_t>(at), end, address) != end;
+  }
+
+  // `names` lines for an address that is `times` on the stack, one call above the other. The same
+  // address has the same lines each time, but at the leaf and the root some may be left out.
+  void add_run(const Record& r, size_t first, size_t names, size_t times,
+               std::vector<uint32_t>& locations) {
+    const size_t each = (names + times - 1) / times;
+    const size_t spare = each * times - names;  // left out: at the root, but for the leaf's run
+    size_t left = names;
+    for (size_t i = 0; i < times && left > 0; ++i) {
+      size_t n = std::min(each, left);
+      if (i == 0 && first == 0 && times > 1) n = std::max<size_t>(each - spare, 1);
+      if (i + 1 == times) n = left;
+      locations.push_back(location(r, first, n));
+      first += n;
+      left -= n;
+    }
+  }
+
+  uint32_t location(const Record& r, size_t first, size_t n) {
+    std::vector<uint32_t> frames;
+    const uint64_t address = r.names[first].address;
+    if (n > 1 || !r.names[first].function.empty()) {
+      for (size_t i = first; i < first + n; ++i) {
+        const Named& f = r.names[i];
+        frames.push_back(tables_.frame(f.function, f.file, f.line, f.offset));
+      }
+    }
+    return tables_.location(address, std::move(frames));
+  }
+
+  uint32_t hidden(uint64_t address) {
+    return tables_.location(address, {tables_.frame(go_frames::kHidden, "", 0, 0)});
+  }
+
+  Lines lines_;
+  Tables tables_;
+  Header header_;
+  uint64_t sum_ = 0;
+};
+
+}  // namespace
+
+bool is_debug1(std::string_view text) {
+  Lines lines(text);
+  std::string_view line;
+  while (lines.next(line)) {
+    if (is_blank(line) || line.starts_with('#')) continue;
+    return to_header(line).has_value();
+  }
+  return false;
+}
+
+Snapshot read_debug1(std::string_view text, const ParseOptions& options) {
+  return Reader(text, options).read();
+}
+
+}  // namespace weir::profiler::parsing
