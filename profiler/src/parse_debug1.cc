@@ -80,6 +80,8 @@ struct Record {
   bool truncated = false, missing = false;
 };
 
+constexpr size_t kFarthest = 64;  // frames without a name before one that has one
+
 class Reader {
  public:
   Reader(std::string_view text, const ParseOptions& options)
@@ -90,7 +92,7 @@ class Reader {
     while (read_record()) {
     }
     Snapshot s = tables_.finish();
-    s.truncated = sum_ < header_.total;
+    s.truncated = is_cut_ || sum_ < header_.total;
     return s;
   }
 
@@ -131,11 +133,15 @@ class Reader {
     if (!lines_.is_whole()) return false;
     bool is_ended = false;
     while (!is_ended && lines_.next(line)) {
+      if (!lines_.is_whole()) return false;
       is_ended = is_blank(line);
       if (!is_ended) read_comment(line, r);
     }
-    // The last record of a text whose blank line was cut off is whole if the sum says so.
-    if (!is_ended && sum_ + r.count != header_.total) return false;
+    if (!is_ended) {
+      // Its line is whole, but there may have been more names.
+      if (sum_ + r.count != header_.total) return false;
+      is_cut_ = r.truncated = true;
+    }
     sum_ += r.count;
     if (r.count > 0) add(r);
     return is_ended;
@@ -193,6 +199,9 @@ class Reader {
     const auto& calls = r.calls;
     std::vector<uint32_t> locations;
     size_t at = 0, named = 0;
+    for (const size_t first = first_named(r); at < first; ++at) {
+      locations.push_back(hidden(calls[at]));
+    }
     while (named < r.names.size()) {
       const uint64_t address = r.names[named].address;
       const size_t times = run(calls, at, address, [](uint64_t a) { return a; });
@@ -212,6 +221,27 @@ class Reader {
     return locations;
   }
 
+  // The call that the names begin with: from there on, they fit to the last of them.
+  static size_t first_named(const Record& r) {
+    const auto fits = [&r](size_t at) {
+      for (size_t named = 0; named < r.names.size();) {
+        const uint64_t address = r.names[named].address;
+        const size_t times = run(r.calls, at, address, [](uint64_t a) { return a; });
+        const size_t names = run(r.names, named, address, [](const Named& n) { return n.address; });
+        named += names;
+        // Fewer names than calls: the root's are hidden.
+        if (times == 0 || (names < times && named < r.names.size())) return false;
+        at += times;
+      }
+      return true;
+    };
+    const size_t most = std::min(r.calls.size(), kFarthest);
+    for (size_t at = 0; at < most; ++at) {
+      if (fits(at)) return at;
+    }
+    return 0;
+  }
+
   // How many rows from `from` on have the address.
   template <class T, class Address>
   static size_t run(const std::vector<T>& rows, size_t from, uint64_t address, Address of) {
@@ -221,26 +251,22 @@ class Reader {
   }
 
   static bool is_ahead(const std::vector<uint64_t>& calls, size_t at, uint64_t address) {
-    constexpr size_t kFarthest = 64;  // frames without a name between two that have one
     const auto end = calls.begin() + static_cast<ptrdiff_t>(std::min(calls.size(), at + kFarthest));
     return std::find(calls.begin() + static_cast<ptrdiff_t>(at), end, address) != end;
   }
 
-  // `names` lines for an address that is `times` on the stack, one call above the other. The same
-  // address has the same lines each time, but at the leaf and the root some may be left out.
+  // `names` lines for an address that is `times` on the stack, one call above the other. It has the
+  // same lines each time, but at the leaf some may be left out, and at the root all.
   void add_run(const Record& r, size_t first, size_t names, size_t times,
                std::vector<uint32_t>& locations) {
-    const size_t each = (names + times - 1) / times;
-    const size_t spare = each * times - names;  // left out: at the root, but for the leaf's run
-    size_t left = names;
-    for (size_t i = 0; i < times && left > 0; ++i) {
-      size_t n = std::min(each, left);
-      if (i == 0 && first == 0 && times > 1) n = std::max<size_t>(each - spare, 1);
-      if (i + 1 == times) n = left;
+    const uint64_t address = r.names[first].address;
+    const size_t named = std::min(names, times);
+    for (size_t i = 0; i < named; ++i) {
+      const size_t n = names / named + (i + names % named >= named ? 1 : 0);
       locations.push_back(location(r, first, n));
       first += n;
-      left -= n;
     }
+    for (size_t i = named; i < times; ++i) locations.push_back(hidden(address));
   }
 
   uint32_t location(const Record& r, size_t first, size_t n) {
@@ -263,6 +289,7 @@ class Reader {
   Tables tables_;
   Header header_;
   uint64_t sum_ = 0;
+  bool is_cut_ = false;
 };
 
 }  // namespace

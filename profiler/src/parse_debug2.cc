@@ -112,7 +112,7 @@ class Reader {
     Snapshot s = tables_.finish();
     // Go puts first who asked.
     if (first_is_running_ || lowest_goid_ < first_goid_) s.requester_goid = first_goid_;
-    s.truncated = is_cut_ || size_ == kGosLimit;
+    s.truncated = is_cut_ || size_ == kGosLimit || lines_.ends_in_header();
     return s;
   }
 
@@ -124,8 +124,10 @@ class Reader {
     if (block_.empty()) {
       block_is_cut_ = true;
     } else if (lines_.is_whole()) {
+      // A function without its place.
       block_is_cut_ = block_.back().ends_with(')') || block_.back().starts_with(kCreatedBy);
       if (block_is_cut_) block_.pop_back();
+      block_is_cut_ |= !block_.empty() && debug2::is_elided_middle(block_.back());
     } else {
       const auto place = to_place(trimmed(block_.back()));
       const bool is_place = block_.size() > 1 && block_.back() != trimmed(block_.back());
@@ -146,7 +148,9 @@ class Reader {
     bool is_unavailable = false, is_elided = false;
     for (size_t i = 0; i < block_.size();) {
       const std::string_view line = block_[i];
-      if (line.find(debug2::kUnavailable) != line.npos) {
+      if (is_known_frame(i)) {
+        i += 2;
+      } else if (line.find(debug2::kUnavailable) != line.npos) {
         is_unavailable = true;
         ++i;
       } else if (line == debug2::kElided) {
@@ -211,7 +215,23 @@ class Reader {
     created_by_ = at->second;
   }
 
-  uint32_t entry(const FrameText& text) {
+  // Arguments differ from goroutine to goroutine: "main.f(".
+  static std::string_view without_arguments(std::string_view line) {
+    if (!line.ends_with(')') || line.ends_with("(...)")) return line;
+    return line.substr(0, line.rfind('(') + 1);
+  }
+
+  // The short way for nearly all frames: the one at block_[i] was met before.
+  bool is_known_frame(size_t i) {
+    if (i + 1 >= block_.size() || block_[i].starts_with(kCreatedBy)) return false;
+    const auto known = entry_of_.find({without_arguments(block_[i]), block_[i + 1]});
+    if (known == entry_of_.end()) return false;
+    entries_.push_back(known->second);
+    return true;
+  }
+
+  uint32_t entry(FrameText text) {
+    text.function = without_arguments(text.function);
     const auto [at, is_new] = entry_of_.try_emplace(text, 0);
     if (is_new) {
       tables_.budget.charge(kRemembered);
@@ -221,23 +241,19 @@ class Reader {
     return at->second;
   }
 
-  // "main.f(0xc000012345, ...)" and its place.
+  // "main.f(" or "main.f(...)", and its place.
   Entry to_entry(const FrameText& text) {
     std::string_view name = text.function;
     if (std::string_view pc = name; eat(pc, kForeign)) {
-      if (eat(pc, "0x"); const auto address = number<uint64_t>(pc, 16)) {
-        return {kNone, *address, false};
-      }
+      eat(pc, "0x");
+      if (const auto address = number<uint64_t>(pc, 16)) return {kNone, *address, false};
     }
-    std::string_view arguments;
-    if (const size_t open = name.rfind('('); open != name.npos && name.ends_with(')')) {
-      arguments = name.substr(open);
-      name = name.substr(0, open);
-    }
+    const bool hides_arguments = eat_end(name, "(...)");
+    if (!hides_arguments) eat_end(name, "(");
     Entry e = meaning(name, text.place);
     const auto place = to_place(trimmed(text.place));
     e.is_inlined =
-        e.frame != kNone && arguments == "(...)" && place && !place->has_offset && place->pc == 0;
+        e.frame != kNone && hides_arguments && place && !place->has_offset && place->pc == 0;
     return e;
   }
 

@@ -65,8 +65,14 @@ class LogLines {
   bool is_at_end() const { return is_at_end_; }
   // with the end of a line.
   bool is_whole() const { return lines_.is_whole(); }
+  // The text ended within what may become a goroutine's header.
+  bool ends_in_header() const {
+    return !lines_.is_whole() && (kStart.starts_with(line_) || line_.starts_with(kStart));
+  }
 
  private:
+  static constexpr std::string_view kStart = "goroutine ";
+
   bool next() {
     if (!lines_.next(line_)) return false;
     if (!prefix_.empty()) line_ = without_prefix(line_, prefix_);
@@ -74,7 +80,6 @@ class LogLines {
   }
 
   bool is_header(Header& h) {
-    constexpr std::string_view kStart = "goroutine ";
     if (line_.starts_with(kStart)) {
       if (!parse_header(line_, h)) return false;
     } else {

@@ -311,6 +311,7 @@ class Reader {
       const std::string_view name =
           text(f->second.name != 0 ? f->second.name : f->second.system_name);
       if (name.empty()) continue;
+      tables_.budget.charge(name.size() + text(f->second.file).size());
       const auto number = static_cast<int>(std::clamp<int64_t>(line.line, 0, INT_MAX));
       l.frames.push_back(tables_.frame(name, text(f->second.file), number, 0));
     }
@@ -454,7 +455,11 @@ class Reader {
     set_state(about, g);
     g.leaked |= is_leak_profile_;
     g.thread = is_thread_profile_;
-    for (const RawLabel& l : labels_) g.labels.emplace_back(l.key, l.text);
+    for (const RawLabel& l : labels_) {
+      // Each copy counts: a short sample may refer to long texts.
+      tables_.budget.charge(l.key.size() + l.text.size());
+      g.labels.emplace_back(l.key, l.text);
+    }
     sort_labels(g.labels);
     if (!about.created_by.empty()) g.created_by = creator(about.created_by);
     const uint32_t group = tables_.group(g);
