@@ -124,6 +124,7 @@ void append_creator(const Snapshot& s, uint32_t created_by, uint64_t parent, std
     to.append(" in goroutine ");
     append_dec(to, parent);
   }
+  if (to.ends_with("(...)")) to.push_back(' ');  // else it reads like a frame
   to.push_back('\n');
   append_place(to, f, offset_of(l, f, i));
 }

@@ -145,13 +145,12 @@ class Reader {
     entries_.clear();
     created_by_ = kNone;
     parent_ = 0;
-    bool is_unavailable = false, is_elided = false;
+    bool is_elided = false;
     for (size_t i = 0; i < block_.size();) {
       const std::string_view line = block_[i];
       if (is_known_frame(i)) {
         i += 2;
       } else if (line.find(debug2::kUnavailable) != line.npos) {
-        is_unavailable = true;
         ++i;
       } else if (line == debug2::kElided) {
         is_elided = true;
@@ -165,9 +164,11 @@ class Reader {
         break;  // the stacks of creators are not kept
       } else if (const size_t n = frame_size(i); n == 0) {
         break;  // text behind the goroutine
-      } else if (is_creator(i, n, is_unavailable)) {
+      } else if (is_creator(line)) {
         read_creator({line.substr(kCreatedBy.size()), n > 1 ? block_[i + 1] : std::string_view()});
         i += n;
+        // What comes now are its creator's creators, or text behind the goroutine.
+        if (i < block_.size() && !block_[i].starts_with(kAncestor)) break;
       } else {
         entries_.push_back(entry({line, n > 1 ? block_[i + 1] : std::string_view()}));
         i += n;
@@ -189,14 +190,9 @@ class Reader {
     return stands_alone || line.starts_with(kForeign) || line.starts_with(kCreatedBy) ? 1 : 0;
   }
 
-  // It is the last of the block; and no function of such a name.
-  bool is_creator(size_t i, size_t n, bool is_unavailable) const {
-    if (!block_[i].starts_with(kCreatedBy)) return false;
-    const size_t next = i + n;
-    const bool is_last = next >= block_.size() || block_[next].starts_with(kAncestor) ||
-                         (block_[next] != debug2::kElided &&
-                          !debug2::is_elided_middle(block_[next]) && frame_size(next) == 0);
-    return is_last && (!entries_.empty() || is_unavailable || !block_[i].ends_with("(...)"));
+  // The writer sees to it that no creator's line reads like a frame's.
+  static bool is_creator(std::string_view line) {
+    return line.starts_with(kCreatedBy) && !line.ends_with("(...)");
   }
 
   void read_creator(FrameText text) {
