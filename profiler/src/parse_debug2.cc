@@ -127,7 +127,7 @@ class Reader {
       // A function without its place.
       block_is_cut_ = block_.back().ends_with(')') || block_.back().starts_with(kCreatedBy);
       if (block_is_cut_) block_.pop_back();
-      block_is_cut_ |= !block_.empty() && debug2::is_elided_middle(block_.back());
+      is_cut_ |= !block_.empty() && debug2::is_elided_middle(block_.back());
     } else {
       const auto place = to_place(trimmed(block_.back()));
       const bool is_place = block_.size() > 1 && block_.back() != trimmed(block_.back());
