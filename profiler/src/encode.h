@@ -81,6 +81,13 @@ inline std::string_view state_name(State s) {
   return "???";  // Go's word for a state that it does not know
 }
 
+inline bool is_state_name(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(State::copystack); ++i) {
+    if (state_name(static_cast<State>(i)) == name) return true;
+  }
+  return false;
+}
+
 // The shown frames [first, end) of one location. first == end only where a location has no frame at
 // all: its address is all that is known, and it is shown.
 struct Shown {

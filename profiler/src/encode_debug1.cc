@@ -3,8 +3,8 @@
 //   goroutine profile: total 3
 //   3 @ 0x437556 0x4b515b 0x461241
 //   # labels: {"pool":"a"}
-//   # state: 2 chan receive, wait 15m30s (longest 10m0.5s), created by main() /src/main.cc:50
-//   # state: 1 runnable, created by main() /src/main.cc:50
+//   # state: 2 chan receive, wait 15m30s (longest 10m0.5s), created by main()	/src/main.cc:50
+//   # state: 1 runnable, created by main()	/src/main.cc:50
 //   #	0x4b515a	worker()+0x1a	/src/main.cc:13
 //
 // The first line of a record has the return addresses of the whole stack, the `#` lines the shown
@@ -92,66 +92,65 @@ void append_frames(const Snapshot& s, const Stack& stack, std::vector<Shown>& sh
   if (stack.truncated) to.append("# ...additional frames elided...\n");
 }
 
+// In quotes where it would read as something else: a wait for what is called like a state, or what
+// has the marks of the line in it.
+void append_status(std::string& to, const Group& g) {
+  const std::string_view status = status_text(g);
+  const bool is_reason = g.state == State::waiting && !g.wait_reason.empty();
+  if (is_reason && (is_state_name(status) || status.find_first_of(",\"") != status.npos)) {
+    append_quoted(to, status);
+  } else {
+    append_clean(to, status);
+  }
+}
+
 // How the goroutines of a record differ in what Go's format does not show: a line for each state
 // and creator, most goroutines first.
 void append_states(const Snapshot& s, const Record& r, std::string& to) {
-  constexpr size_t kLines = 32;
   struct Kind {
-    std::string_view status;
-    uint32_t created_by;
-    bool thread;
+    const Group* group;  // one of them
     uint64_t count = 0;
     Wait wait{};
   };
-  std::vector<Kind> lines;
-  uint64_t others = 0;
+  std::vector<Kind> kinds;
+  const auto alike = [](const Group& a, const Group& b) {
+    return status_text(a) == status_text(b) && a.state == b.state && a.created_by == b.created_by &&
+           a.thread == b.thread;
+  };
   for (const Group* g : r.groups) {
-    const std::string_view status = status_text(*g);
-    auto line = std::find_if(lines.begin(), lines.end(), [&](const Kind& l) {
-      return l.status == status && l.created_by == g->created_by && l.thread == g->thread;
-    });
-    if (line == lines.end()) {
-      if (lines.size() == kLines) {
-        others = saturating_add(others, g->count);
-        continue;
-      }
-      line = lines.insert(line, {status, g->created_by, g->thread});
-    }
-    line->count = saturating_add(line->count, g->count);
+    auto kind = std::find_if(kinds.begin(), kinds.end(),
+                             [&](const Kind& k) { return alike(*k.group, *g); });
+    if (kind == kinds.end()) kind = kinds.insert(kind, {g});
+    kind->count = saturating_add(kind->count, g->count);
     const Wait wait = wait_of(*g);
-    line->wait.add(wait.sum, wait.longest);
+    kind->wait.add(wait.sum, wait.longest);
   }
-  std::stable_sort(lines.begin(), lines.end(),
+  std::stable_sort(kinds.begin(), kinds.end(),
                    [](const Kind& a, const Kind& b) { return a.count > b.count; });
-  for (const Kind& l : lines) {
+  for (const Kind& k : kinds) {
     to.append("# state: ");
-    append_dec(to, l.count);
+    append_dec(to, k.count);
     to.push_back(' ');
-    append_clean(to, l.status);
-    if (l.wait.sum >= 0) {
+    append_status(to, *k.group);
+    if (k.wait.sum >= 0) {
       to.append(", wait ");
-      append_duration(to, l.wait.sum);
-      if (l.count > 1 && l.wait.longest >= 0) {
+      append_duration(to, k.wait.sum);
+      if (k.count > 1 && k.wait.longest >= 0) {
         to.append(" (longest ");
-        append_duration(to, l.wait.longest);
+        append_duration(to, k.wait.longest);
         to.push_back(')');
       }
     }
-    if (l.thread) to.append(l.count > 1 ? ", threads" : ", thread");
-    if (const Frame* by = creator_frame(s, l.created_by)) {
+    if (k.group->thread) to.append(k.count > 1 ? ", threads" : ", thread");
+    if (const Frame* by = creator_frame(s, k.group->created_by)) {
       to.append(", created by ");
       append_clean(to, by->function);
-      to.push_back(' ');
+      to.push_back('\t');
       append_clean(to, by->file.empty() ? "??" : by->file);
       to.push_back(':');
       append_dec(to, std::max(by->line, 0));
     }
     to.push_back('\n');
-  }
-  if (others > 0) {
-    to.append("# state: ");
-    append_dec(to, others);
-    to.append(" others\n");
   }
 }
 

@@ -9,16 +9,18 @@
 // A goroutine that has been running or runnable for seconds tells so (`running, 12 s`), one that
 // waits for a network connection tells which (`IO wait, read tcp 127.0.0.1:80->127.0.0.1:5432`).
 //
-// The requester comes first, then all others by id; plain threads are `locked to thread`. The text
+// The requester comes first, then all others by id; plain threads and goroutines that are locked to
+// one are `locked to thread`; those that are proved to wait for ever are `(leaked)`. The text
 // is Go's, and where C++ does not fit it, it is bent so that panicparse still reads it:
 // - panicparse takes source files of C, Go and assembly alone. After the place of any other file
 // stands
 //   ` .c:LINE`, which completes a file name to its eyes; the line up to there is what Go would
 //   write.
 // - Labels stand within the brackets. (Go 1.27 puts them after, where panicparse stops reading.)
-// - In names, % and / are escape and path separator to panicparse; look-alikes take their places,
-// as Go's
-//   assembler has it for /. Parentheses are kept: the last pair of a line is the arguments.
+// - In names that are not Go's, % and / are escape and path separator to panicparse; look-alikes
+//   take their places, as Go's assembler has it for /. Parentheses are kept: the last pair of a
+//   line is the arguments.
+// - In a wait reason, ] and , end what is read, so ) and ; stand for them.
 // A group without members (read from a source that has counts alone) is one entry of goroutine 0
 // that tells the count.
 #include <algorithm>
@@ -28,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "debug2_text.h"
 #include "encode.h"
 
 namespace weir::profiler {
@@ -37,13 +40,13 @@ using namespace encode;
 
 constexpr int64_t kSecond = 1'000'000'000, kMinute = 60 * kSecond;  // ns
 constexpr size_t kStackTextBudget = size_t{8} * 1024 * 1024;  // bytes of stack text kept for reuse
-constexpr std::string_view kDivisionSlash = "\u2215", kFullwidthPercent = "\uff05";
 
-void append_name(std::string& to, std::string_view name) {
+void append_name(std::string& to, std::string_view name, std::string_view file) {
   const size_t start = to.size();
   append_clean(to, name);
+  if (debug2::is_go_file(file)) return;
   for (size_t i = to.find_first_of("/%", start); i != to.npos; i = to.find_first_of("/%", i)) {
-    to.replace(i, 1, to[i] == '/' ? kDivisionSlash : kFullwidthPercent);
+    to.replace(i, 1, to[i] == '/' ? debug2::kDivisionSlash : debug2::kFullwidthPercent);
   }
 }
 
@@ -73,7 +76,7 @@ const Frame* frame_at(const Snapshot& s, const Location& l, size_t i) {
 
 void append_function(std::string& to, const Frame* f, uint64_t address) {
   if (f && !f->function.empty()) {
-    append_name(to, f->function);
+    append_name(to, f->function, f->file);
   } else {
     append_hex(to, address);
   }
@@ -88,18 +91,24 @@ void append_stack(const Snapshot& s, const Stack& stack, std::vector<Shown>& sho
                   std::string& to) {
   shown_frames(s, stack, shown);
   if (shown.empty()) {
-    to.append("\tgoroutine running on other thread; stack unavailable\n");
+    to.append("\t").append(debug2::kUnavailable).push_back('\n');
     return;
   }
   for (const Shown& x : shown) {
     for (uint32_t i = x.first; i < std::max(x.end, x.first + 1); ++i) {
       const Frame* f = frame_at(s, *x.location, i);
+      const uint64_t offset = offset_of(*x.location, f, i);
+      if (f && debug2::is_elided_middle(f->function) && f->file.empty() && f->line <= 0 &&
+          offset == 0) {
+        to.append(f->function).push_back('\n');
+        continue;
+      }
       append_function(to, f, x.location->address);
       to.append("(...)\n");
-      append_place(to, f, offset_of(*x.location, f, i));
+      append_place(to, f, offset);
     }
   }
-  if (stack.truncated) to.append("...additional frames elided...\n");
+  if (stack.truncated) to.append(debug2::kElided).push_back('\n');
 }
 
 // The user's function that started it: `weir::go` itself is inlined there.
@@ -114,6 +123,7 @@ void append_creator(const Snapshot& s, uint32_t created_by, uint64_t parent, std
     to.append(" in goroutine ");
     append_dec(to, parent);
   }
+  if (to.ends_with("(...)")) to.push_back(' ');  // else it reads like a frame
   to.push_back('\n');
   append_place(to, f, offset_of(l, f, i));
 }
@@ -174,19 +184,30 @@ void append_connection(const Snapshot& s, const Object& o, std::string& to) {
   append_clean(to, text);
 }
 
+// State or wait reason, with Go's mark of who never goes on.
+void append_status(const Group& g, std::string& to) {
+  if (g.state != State::waiting || g.wait_reason.empty()) {
+    const bool is_gos_own = g.state == State::waiting && g.leaked;
+    to.append(is_gos_own ? "leaked" : state_name(g.state));
+    if (g.leaked && !is_gos_own) to.append(" (leaked)");
+    return;
+  }
+  const debug2::Marked reason = debug2::split_marks(g.wait_reason);
+  const size_t start = to.size();
+  append_clean(to, reason.base);
+  std::replace(to.begin() + static_cast<ptrdiff_t>(start), to.end(), ']', ')');
+  std::replace(to.begin() + static_cast<ptrdiff_t>(start), to.end(), ',', ';');
+  if (reason.durable) to.append(" (durable)");
+  if (g.leaked || reason.leaked) to.append(" (leaked)");
+}
+
 void append_header(const Snapshot& s, const Group& g, const Member* m, std::string& to) {
   to.append("goroutine ");
   append_dec(to, m ? m->goid : 0);
   to.append(" [");
-  if (g.state == State::waiting && !g.wait_reason.empty()) {
-    const size_t start = to.size();
-    append_clean(to, g.wait_reason);
-    std::replace(to.begin() + static_cast<ptrdiff_t>(start), to.end(), ']', ')');
-  } else {
-    to.append(state_name(g.state));
-  }
+  append_status(g, to);
   if (m) append_time(to, g.state, m->since_ns);
-  if (g.thread) to.append(", locked to thread");
+  if (g.thread || g.locked) to.append(", locked to thread");
   if (!m) {
     to.append(", ");
     append_dec(to, g.count);
@@ -270,9 +291,15 @@ bool write_debug2(const Snapshot& s, const Sink& sink) {
     if (m != requester) writer.write(*c.group, m);
     if (++c.next < c.group->members.size()) merge.push(c);
   }
+  std::vector<const Group*> counted;  // most first
   for (const Group& g : s.groups) {
+    if (g.members.empty() && g.count > 0) counted.push_back(&g);
+  }
+  std::stable_sort(counted.begin(), counted.end(),
+                   [](const Group* a, const Group* b) { return a->count > b->count; });
+  for (const Group* g : counted) {
     if (!out.ok()) break;
-    if (g.members.empty() && g.count > 0) writer.write(g, nullptr);
+    writer.write(*g, nullptr);
   }
   return out.finish();
 }

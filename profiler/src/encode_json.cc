@@ -10,7 +10,7 @@
 //   duration_ns, longest_hold_ns
 //   total             goroutines, without threads
 //   requester_goid    0: none
-//   process, pid, source
+//   process, pid, source, [truncated false]
 //   strings           texts; the first is empty
 //   frames            {function, file, line, offset, runtime}: file "" and line 0: not known;
 //   offset in
@@ -32,10 +32,11 @@
 //                     oldest_maker_goid}: those that can be cancelled and still exist, by place and
 //                     state; forgotten: nobody can cancel them any more
 //   groups            {stack, state, wait_reason, object_kind, created_by, [creation_stack null],
-//                     thread, labels, count, members}: created_by an index into locations or null;
+//                     thread, [locked false], [leaked false], labels, count, [wait_ns -1],
+//                     [oldest_ns -1], members}: created_by an index into locations or null;
 //                     creation_stack one into stacks; labels [[key, value], ..]
 //   groups[].members  {goid, parent_goid, since_ns, [name 0], [first_object 0], [object_count 0],
-//                     [objects_total 0]}: name an index into strings
+//                     [objects_total 0], [stack_bytes 0], [cpu_ns -1]}: name an index into strings
 //
 // Texts that are not UTF-8 get U+FFFD in place of what is not. The document is written element by
 // element: what stands in memory at once is one group without its members.
@@ -183,7 +184,8 @@ void describe(Element& e, const Member& m) {
   e.open('{').key("goid").value(m.goid).key("parent_goid").value(m.parent_goid);
   e.key("since_ns").value(m.since_ns).optional("name", m.name);
   e.optional("first_object", m.first_object).optional("object_count", m.object_count);
-  e.optional("objects_total", m.objects_total).close('}');
+  e.optional("objects_total", m.objects_total).optional("stack_bytes", m.stack_bytes);
+  e.optional("cpu_ns", m.cpu_ns, int64_t{-1}).close('}');
 }
 
 template <class T>
@@ -198,11 +200,13 @@ void describe_open(Element& e, const Group& g) {
   e.key("object_kind").value(g.object_kind);
   e.key("created_by").index_or_null(g.created_by);
   e.optional("creation_stack", g.creation_stack, kNone).key("thread").value(g.thread);
+  e.optional("locked", g.locked).optional("leaked", g.leaked);
   e.key("labels").open('[');
   for (const auto& [key, value] : g.labels) {
     e.open('[').value(key).value(value).close(']');
   }
   e.close(']').key("count").value(g.count);
+  e.optional("wait_ns", g.wait_ns, int64_t{-1}).optional("oldest_ns", g.oldest_ns, int64_t{-1});
 }
 
 void describe_head(Element& e, const Snapshot& s) {
@@ -211,7 +215,7 @@ void describe_head(Element& e, const Snapshot& s) {
   e.key("longest_hold_ns").value(s.longest_hold_ns).key("total").value(s.total);
   e.key("requester_goid").value(s.requester_goid);
   e.key("process").value(s.process).key("pid").value(s.pid);
-  e.key("source").value(s.source);
+  e.key("source").value(s.source).optional("truncated", s.truncated);
 }
 
 class Writer {

@@ -28,8 +28,10 @@ struct Frame {
 struct Location {
   uint64_t address = 0;  // the call's pc: return address - 1; exact for a leaf of a running one
   uint32_t mapping = 0;  // index + 1 into Snapshot::mappings; 0: none
-  std::vector<uint32_t>
-      frames;  // indexes into Snapshot::frames, innermost (inlined) first; never empty
+  // Indexes into Snapshot::frames, innermost (inlined) first; empty: the address is all that is
+  // known.
+  std::vector<uint32_t> frames;
+  bool operator==(const Location&) const = default;
 };
 
 // A loaded object (executable or library).
@@ -37,11 +39,13 @@ struct Mapping {
   uint64_t start = 0, limit = 0, offset = 0;
   std::string file;
   std::string build_id;  // hex
+  bool operator==(const Mapping&) const = default;
 };
 
 struct Stack {
   std::vector<uint32_t> locations;  // indexes into Snapshot::locations, leaf first
   bool truncated = false;           // deeper than what was recorded, or the walk could not go on
+  bool operator==(const Stack&) const = default;
 };
 
 inline constexpr uint32_t kNone = UINT32_MAX;
@@ -71,6 +75,7 @@ struct Object {
   bool armed = false;                           // and it will fire
   int fd = -1;                                  // io
   uint32_t network = 0, local = 0, remote = 0;  // io: indexes into Snapshot::strings; 0: not known
+  bool operator==(const Object&) const = default;
 };
 
 // One goroutine.
@@ -83,6 +88,7 @@ struct Member {
   uint32_t objects_total = 0;  // larger than object_count when not all were recorded
   uint32_t stack_bytes = 0;    // of its stack in use; 0: not known
   int64_t cpu_ns = -1;         // time that it has run; -1: not counted
+  bool operator==(const Member&) const = default;
 };
 
 // Goroutines alike: same stack, state, wait reason, kind of object, creator, labels and marks.
@@ -103,6 +109,7 @@ struct Group {
   int64_t wait_ns = -1;         // sum of the times in this state; -1: not known
   int64_t oldest_ns = -1;       // the longest of them; -1: not known
   std::vector<Member> members;  // sorted by goid; empty where the source has counts only
+  bool operator==(const Group&) const = default;
 };
 
 // Contexts that can be cancelled and still exist, alike: made at the same place, in the same state.
@@ -115,6 +122,7 @@ struct ContextGroup {
   uint64_t waiters = 0;    // goroutines in waits that these contexts can end
   int64_t oldest_ns = 0;   // age of the oldest
   uint64_t oldest_maker_goid = 0;
+  bool operator==(const ContextGroup&) const = default;
 };
 
 struct Snapshot {
@@ -125,7 +133,8 @@ struct Snapshot {
   uint64_t requester_goid = 0;  // to be shown first; 0: none
   std::string process;          // name of the program
   int64_t pid = 0;
-  std::string source;  // "weir", or what it was parsed from
+  std::string source;      // "weir", or the format it was parsed from: "debug=1", "pprof", ..
+  bool truncated = false;  // parsed from a text that was cut off: there were more goroutines
   std::vector<std::string> strings{""};
   std::vector<Frame> frames;
   std::vector<Location> locations;
@@ -134,6 +143,7 @@ struct Snapshot {
   std::vector<Object> objects;
   std::vector<ContextGroup> contexts;  // most forgotten first, then most contexts
   std::vector<Group> groups;           // most goroutines first, then by stack
+  bool operator==(const Snapshot&) const = default;
 };
 
 }  // namespace weir::profiler
