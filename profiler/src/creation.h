@@ -15,7 +15,4 @@ struct Stack {
 };
 Stack stack(uint32_t id) noexcept;
 
-// Goroutines whose stack could not be kept: the table is full, or little stack was left.
-uint64_t dropped() noexcept;
-
 }  // namespace weir::profiler::creation

@@ -31,7 +31,6 @@ constexpr size_t kMaxCreationPcs = size_t{1} << 21;
 
 struct Creations {
   StackStore stacks{kMaxCreations, kMaxCreationPcs};
-  std::atomic<uint64_t> dropped{0};
 };
 
 constinit thread_local RawStack scratch{};
@@ -67,7 +66,6 @@ T* made_once() noexcept {
   if (!to) return 0;
   uint32_t id = 0;
   if (walk_self(here, stack_lo, stack_hi, scratch)) id = to->stacks.intern(scratch, kHook);
-  if (id == 0) to->dropped.fetch_add(1, kRelaxed);
   return static_cast<uint16_t>(id);
 }
 
@@ -103,11 +101,6 @@ Stack stack(uint32_t id) noexcept {
   const auto* from = made_once<Creations>();
   if (!from || id == 0 || id > from->stacks.size()) return {};
   return {from->stacks.pcs(id), from->stacks.truncated(id)};
-}
-
-uint64_t dropped() noexcept {
-  const auto* from = made_once<Creations>();
-  return from ? from->dropped.load(kRelaxed) : 0;
 }
 
 }  // namespace creation

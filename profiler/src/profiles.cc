@@ -138,7 +138,7 @@ Profile creation_profile(const Snapshot& s) {
     p.comments.push_back(std::to_string(places_only) +
                          " goroutines are shown by the place of their go call alone: whole stacks "
                          "are recorded of those created while WEIR_CREATION_STACKS=1 or "
-                         "weir::set_creation_stacks(true)");
+                         "weir::set_creation_stacks(true), as long as there is room");
   }
   sort_samples(p);
   return p;
