@@ -107,14 +107,15 @@ std::string unchanged(const Diff& d) {
   return "unchanged: " + count_of(groups, "group") + ", " + count_of(goroutines, "goroutine");
 }
 
-// Text that Markdown takes as it is: within a table's cell, of a heading.
+// Text that Markdown takes as it is within a line: no markup, no mention, no link.
 std::string markdown(std::string_view text) {
   std::string to;
-  for (const char c : text) {
-    if (std::string_view("\\`*_{}[]<>()#+-.!|~&@:").find(c) != std::string_view::npos) {
-      to.append("&#" + std::to_string(static_cast<int>(c)) + ";");
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool is_link = text.substr(i).starts_with("://");
+    if (is_link || std::string_view("\\`*_{}[]<>#|~&@").find(text[i]) != std::string_view::npos) {
+      to.append("&#" + std::to_string(static_cast<int>(text[i])) + ";");
     } else {
-      to.push_back(c);
+      to.push_back(text[i]);
     }
   }
   return to;

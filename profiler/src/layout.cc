@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <system_error>
 
 namespace weir::profiler::layout {
 
@@ -64,7 +65,7 @@ std::string read_all() {
   for (;;) {
     const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(std::string("reading the graph: ") + std::strerror(errno));
+    if (n < 0) fail(std::string("reading the graph: ") + std::generic_category().message(errno));
     if (n == 0) return text;
     text.append(buffer, static_cast<size_t>(n));
   }

@@ -18,10 +18,10 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <weir/profiler/draw.h>
@@ -42,7 +42,7 @@ constexpr size_t kMaxHead = 64;  // bytes of the child's first line
 
 [[noreturn]] void fail(const std::string& why) { throw error("cannot draw: " + why); }
 [[noreturn]] void fail_errno(const std::string& what) {
-  fail(what + ": " + std::strerror(errno) + kInstead);
+  fail(what + ": " + std::generic_category().message(errno) + kInstead);
 }
 
 class Fd {
@@ -126,10 +126,14 @@ class Child {
     std::vector<std::string> variables = {"LC_ALL=C.UTF-8"};
     for (const char* name : {"HOME", "LD_LIBRARY_PATH", "FONTCONFIG_FILE", "FONTCONFIG_PATH",
                              "XDG_CACHE_HOME", "GVBINDIR", "ASAN_OPTIONS", "TSAN_OPTIONS"}) {
-      if (const char* value = ::getenv(name)) variables.push_back(std::string(name) + "=" + value);
+      // The program may change its environment meanwhile, as little as it may with any other
+      // getenv.
+      const char* const value = ::getenv(name);  // NOLINT(concurrency-mt-unsafe)
+      if (value) variables.push_back(std::string(name) + "=" + value);
     }
     const auto pointers = [](std::vector<std::string>& texts) {
       std::vector<char*> all;
+      all.reserve(texts.size() + 1);
       for (std::string& t : texts) all.push_back(t.data());
       all.push_back(nullptr);
       return all;
