@@ -88,7 +88,9 @@ struct Hash {
   }
 };
 
+// The line of a place, without its tab; a log may have made blanks of it.
 std::string_view trimmed(std::string_view s) {
+  if (eat(s, "\t")) return s;
   s.remove_prefix(std::min(s.find_first_not_of(" \t"), s.size()));
   return s;
 }
