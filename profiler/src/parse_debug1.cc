@@ -294,7 +294,8 @@ class Reader {
     return locations;
   }
 
-  // The call that the names begin with: from there on, they fit to the last of them.
+  // The call that the names begin with: from there on, they fit to the last of them; and to the
+  // last call, where the root is not known and so nothing of it is hidden.
   static size_t first_named(const Record& r) {
     const auto fits = [&r](size_t at) {
       for (size_t named = 0; named < r.names.size();) {
@@ -303,10 +304,10 @@ class Reader {
         const size_t names = run(r.names, named, address, [](const Named& n) { return n.address; });
         named += names;
         // Fewer names than calls: the root's are hidden.
-        if (times == 0 || (names < times && named < r.names.size())) return false;
+        if (times == 0 || (names < times && (r.truncated || named < r.names.size()))) return false;
         at += times;
       }
-      return true;
+      return !r.truncated || at == r.calls.size();
     };
     const size_t most = std::min(r.calls.size(), kFarthest);
     for (size_t at = 0; at < most; ++at) {

@@ -88,7 +88,9 @@ struct Hash {
   }
 };
 
+// The line of a place, without its tab; a log may have made blanks of it.
 std::string_view trimmed(std::string_view s) {
+  if (eat(s, "\t")) return s;
   s.remove_prefix(std::min(s.find_first_not_of(" \t"), s.size()));
   return s;
 }
@@ -158,7 +160,7 @@ class Reader {
       } else if (debug2::is_elided_middle(line)) {
         entries_.push_back(entry({line, {}}));
         ++i;
-      } else if (line.starts_with(kAncestor)) {
+      } else if (is_ancestor(line)) {
         std::string_view rest = line.substr(kAncestor.size());
         if (parent_ == 0) parent_ = decimal(eat_digits(rest)).value_or(0);
         break;  // the stacks of creators are not kept
@@ -168,7 +170,7 @@ class Reader {
         read_creator({line.substr(kCreatedBy.size()), n > 1 ? block_[i + 1] : std::string_view()});
         i += n;
         // What comes now are its creator's creators, or text behind the goroutine.
-        if (i < block_.size() && !block_[i].starts_with(kAncestor)) break;
+        if (i < block_.size() && !is_ancestor(block_[i])) break;
       } else {
         entries_.push_back(entry({line, n > 1 ? block_[i + 1] : std::string_view()}));
         i += n;
@@ -188,6 +190,10 @@ class Reader {
     }
     const bool stands_alone = line.ends_with(')') && line.find('(') != line.npos;
     return stands_alone || line.starts_with(kForeign) || line.starts_with(kCreatedBy) ? 1 : 0;
+  }
+
+  static bool is_ancestor(std::string_view line) {
+    return line.starts_with(kAncestor) && line.ends_with("]:");
   }
 
   // The writer sees to it that no creator's line reads like a frame's.
