@@ -1,13 +1,11 @@
 #include <weir/introspect.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <exception>
 #include <memory>
-#include <thread>
 #include <unordered_set>
 #include <vector>
 
@@ -15,6 +13,7 @@
 
 #include "gather.h"
 #include "probe.h"
+#include "roomy_stack.h"
 #include "rules.h"
 #include "snapshot_builder.h"
 
@@ -117,34 +116,10 @@ Snapshot capture_here(const CaptureOptions& options) {
   return s;
 }
 
-// Not so on a goroutine.
-bool on_the_threads_own_stack() {
-  pthread_attr_t attr;
-  if (pthread_getattr_np(pthread_self(), &attr) != 0) return false;
-  void* lo = nullptr;
-  size_t bytes = 0;
-  pthread_attr_getstack(&attr, &lo, &bytes);
-  pthread_attr_destroy(&attr);
-  const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
-  return here - reinterpret_cast<uintptr_t>(lo) < bytes;
-}
-
 }  // namespace
 
 Snapshot capture(const CaptureOptions& options) {
-  if (on_the_threads_own_stack()) return capture_here(options);
-  // libdw and the demangler need more stack than a goroutine has.
-  Snapshot result;
-  std::exception_ptr failure;
-  std::thread([&] {
-    try {
-      result = capture_here(options);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-  }).join();
-  if (failure) std::rethrow_exception(failure);
-  return result;
+  return on_roomy_stack([&] { return capture_here(options); });
 }
 
 }  // namespace weir::profiler

@@ -14,6 +14,7 @@
 
 #include "creation.h"
 #include "hooks.h"
+#include "roomy_stack.h"
 #include "symbol_tables.h"
 #include "symbolize.h"
 
@@ -185,7 +186,9 @@ Profile delta(const Profile& from, Profile to) {
   return to;
 }
 
-std::vector<std::string> function_names(std::span<const uint64_t> pcs) {
+namespace {
+
+std::vector<std::string> names_of(std::span<const uint64_t> pcs) {
   refresh_symbols();
   std::vector<std::string> names;
   names.reserve(pcs.size());
@@ -196,6 +199,12 @@ std::vector<std::string> function_names(std::span<const uint64_t> pcs) {
     names.push_back(name.starts_with("0x") ? "" : name);  // the address itself: not known
   }
   return names;
+}
+
+}  // namespace
+
+std::vector<std::string> function_names(std::span<const uint64_t> pcs) {
+  return on_roomy_stack([&] { return names_of(pcs); });
 }
 
 }  // namespace weir::profiler

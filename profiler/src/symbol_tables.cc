@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "modules.h"
+#include "roomy_stack.h"
 #include "symbolize.h"
 
 namespace weir::profiler {
@@ -27,6 +28,10 @@ uint32_t SymbolTables::add_stack(std::span<const uintptr_t> pcs, bool truncated)
 }
 
 Snapshot SymbolTables::finish() {
+  return on_roomy_stack([this] { return symbolized(); });
+}
+
+Snapshot SymbolTables::symbolized() {
   refresh_symbols();
   tables_.mappings = mappings();
   std::unordered_map<std::string, std::vector<uint32_t>> known;  // function -> frames

@@ -19,6 +19,7 @@ class SymbolTables {
   Snapshot finish();
 
  private:
+  Snapshot symbolized();
   uint32_t intern_location(uint64_t address);
 
   Snapshot tables_;

@@ -55,7 +55,11 @@ TEST(ParseDebug1, GosTextIsWrittenLetterByLetter) {
   const size_t main = text.find("#\t0x43af31\truntime.main");
   ASSERT_NE(main, text.npos);
   text.erase(main, text.find('\n', main) + 1 - main);
-  const std::string back = written(write_debug1, parse(text));
+  std::string back = written(write_debug1, parse(text));
+  // Our lines, which Go's readers pass over.
+  for (size_t at; (at = back.find("\n# state: ")) != back.npos;) {
+    back.erase(at, back.find('\n', at + 1) - at);
+  }
   size_t same = 0, records = 0;
   for (size_t at = text.find('\n') + 1; at < text.size();) {
     const size_t end = text.find("\n\n", at) + 2;
@@ -65,6 +69,41 @@ TEST(ParseDebug1, GosTextIsWrittenLetterByLetter) {
   }
   EXPECT_GE(records, 20U);
   EXPECT_EQ(same, records);
+}
+
+TEST(ParseDebug1, StatesTimesAndCreatorsAreReadBack) {
+  SnapshotBuilder b;
+  const uint32_t stack = b.stack({b.call(0x20, "worker()", "w.cc", 13, 0x1a)});
+  Group& waiting = b.counted(stack, "chan receive", 3);
+  waiting.created_by = b.call(0x500, "zoo::start()", "zoo.cc", 50, 2);
+  waiting.wait_ns = 90'061'500'000'000;
+  waiting.oldest_ns = 60'000'000'000'000;
+  Group& one = b.counted(stack, "select, thread", 1);
+  one.wait_ns = one.oldest_ns = 1'250'000;
+  b.counted(stack, "running", 2);
+  b.counted(stack, "", 1);
+  const std::string text = written(write_debug1, b.snapshot);
+  const Snapshot s = parse(text);
+  ASSERT_EQ(s.groups.size(), 4U);
+  const auto group = [&](std::string_view reason) {
+    return *std::find_if(s.groups.begin(), s.groups.end(),
+                         [&](const Group& g) { return g.wait_reason == reason; });
+  };
+  const Group receive = group("chan receive");
+  EXPECT_EQ(receive.count, 3U);
+  EXPECT_EQ(receive.wait_ns, 90'061'500'000'000);
+  EXPECT_EQ(receive.oldest_ns, 60'000'000'000'000);
+  EXPECT_EQ(s.frames[s.locations[receive.created_by].frames[0]],
+            (Frame{"zoo::start()", "zoo.cc", 50, 0, false}));
+  EXPECT_EQ(group("select, thread").oldest_ns, 1'250'000);
+  EXPECT_EQ(group("running").state, State::waiting);
+  EXPECT_EQ(group("").state, State::running);
+  EXPECT_EQ(written(write_debug1, s), text);
+  // What does not add up is not believed.
+  const Snapshot other =
+      parse("goroutine profile: total 5\n5 @ 0x21\n# state: 3 select\n#\t0x20\tf+0x1\ta.cc:1\n\n");
+  ASSERT_EQ(other.groups.size(), 1U);
+  EXPECT_EQ(other.groups[0].count, 5U);
 }
 
 TEST(ParseDebug1, InlinedCallsAndRecursionShareAnAddress) {
