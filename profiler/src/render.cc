@@ -19,7 +19,8 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
-#include <mutex>
+#include <memory>
+#include <semaphore>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -239,9 +240,12 @@ std::string render(std::string_view dot, Picture picture, const RenderLimits& li
   }
   check_executable();
   const auto deadline = Clock::now() + limits.time;
-  static std::timed_mutex one_at_a_time;
-  std::unique_lock hold(one_at_a_time, deadline);
-  if (!hold) fail("other pictures are being made; try again later");
+  static std::binary_semaphore one_at_a_time(1);
+  if (!one_at_a_time.try_acquire_until(deadline)) {
+    fail("other pictures are being made; try again later");
+  }
+  const std::unique_ptr<void, void (*)(void*)> turn(
+      &one_at_a_time, [](void* s) { static_cast<std::binary_semaphore*>(s)->release(); });
   std::string result = run(dot, picture == Picture::svg ? "svg" : "png", limits, deadline);
   if (picture == Picture::svg) {
     const size_t svg = result.find("<svg");
