@@ -2,6 +2,8 @@
 
 #include "context.h"
 
+#include <sched.h>
+
 #include <mutex>
 #include <string>
 #include <utility>
@@ -57,11 +59,11 @@ struct aftermath {
 };
 
 // c, if it is alive, is done from here on. Its children are put on *work, with a reference each.
-void end_one(cancel_context* c, int err, const std::exception_ptr& cause, cancel_context** work,
+bool end_one(cancel_context* c, int err, const std::exception_ptr& cause, cancel_context** work,
              aftermath& out) noexcept {
   {
     std::scoped_lock hold(c->lock);
-    if (c->err.load(kRelaxed) != 0) return;
+    if (c->err.load(kRelaxed) != 0) return false;
     c->cause = cause;
     c->err.store(static_cast<uint8_t>(err), std::memory_order_release);
     while (!c->waiters.alone()) {
@@ -95,18 +97,37 @@ void end_one(cancel_context* c, int err, const std::exception_ptr& cause, cancel
   }
   // The deadline's reference is not the last: whoever cancels has one.
   if (c->deadline_timer && deltimer(c->deadline_timer)) c->refs.fetch_sub(1, kRelaxed);
+  return true;
+}
+
+// Somebody else ends c and what is below it: until he has. He holds no lock meanwhile, and waits,
+// if at all, for who ends something further below.
+void await_settled(const cancel_context* c) noexcept {
+  for (int spins = 1; !c->settled.load(std::memory_order_acquire); spins++) {
+    if (spins % 100 == 0) sched_yield();
+    cpu_pause();
+  }
 }
 
 // Ends root and all below it: by a work list, since a chain of contexts may be longer than a stack.
+// Afterwards all of them have ended, whoever did it.
 void end_tree(cancel_context* root, int err, const std::exception_ptr& cause,
               aftermath& out) noexcept {
   cancel_context* work = nullptr;
-  end_one(root, err, cause, &work, out);
+  if (!end_one(root, err, cause, &work, out)) {
+    await_settled(root);
+    return;
+  }
   while (cancel_context* c = work) {
     work = c->link;
-    end_one(c, err, cause, &work, out);
+    if (!end_one(c, err, cause, &work, out)) await_settled(c);
     c->link = std::exchange(out.drops, c);
   }
+  // (For those that others have ended it is true already.)
+  for (cancel_context* c = out.drops; c; c = c->link) {
+    c->settled.store(true, std::memory_order_release);
+  }
+  root->settled.store(true, std::memory_order_release);
   if (!root->above) return;
   std::scoped_lock hold(root->above->lock);
   if (root->sibling.alone()) return;

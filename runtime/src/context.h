@@ -89,12 +89,13 @@ struct cancel_context : context {
   int64_t deadline = 0;  // nanotime; its own, or an ancestor's earlier one
 
   spin_lock lock;
-  std::atomic<uint8_t> err{0};  // a ContextError, 0: alive; changed once
-  std::exception_ptr cause;     // set before err; null: none was given
-  hchan* done = nullptr;        // made when somebody asks
-  ring children;                // child_link
-  ring waiters;                 // cancel_waiter
-  ring callbacks;               // context_callback
+  std::atomic<uint8_t> err{0};       // a ContextError, 0: alive; changed once
+  std::exception_ptr cause;          // set before err; null: none was given
+  std::atomic<bool> settled{false};  // all below has ended, too
+  hchan* done = nullptr;             // made when somebody asks
+  ring children;                     // child_link
+  ring waiters;                      // cancel_waiter
+  ring callbacks;                    // context_callback
   // Lengths of the lists, for those who look.
   std::atomic<uint32_t> nchildren{0}, nwaiters{0}, ncallbacks{0};
 

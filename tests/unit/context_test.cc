@@ -537,5 +537,29 @@ TEST_P(ContextTest, IntrospectionMeetsEachOnceWhileOthersChurn) {
   });
 }
 
+// Somebody else may be cancelling a part of the tree at the same time: a cancel function returns
+// when all below its context has ended, whoever ends it.
+TEST_P(ContextTest, WhenCancelReturnsAllBelowHasEnded) {
+  run([] {
+    for (int i = 0; i < scaled(3000); i++) {
+      auto [root, cancel_root] = with_cancel(background());
+      auto [part, cancel_part] = with_cancel(root);
+      std::vector<std::pair<Context, CancelFunc>> below;
+      for (int k = 0; k < 100; k++)
+        below.push_back(with_cancel(k == 0 ? part : below.back().first));
+      std::atomic<bool> begins{false};
+      std::thread other([&, cancel = cancel_part] {
+        begins = true;
+        cancel();
+      });
+      while (!begins) {
+      }
+      cancel_root();
+      ASSERT_TRUE(below.back().first.err()) << i;
+      other.join();
+    }
+  });
+}
+
 }  // namespace
 }  // namespace weir::testing
