@@ -262,18 +262,20 @@ TEST_P(ContextTest, DeadlinesThatPassWhileHandlesAreDropped) {
 }
 
 // Values are destroyed by a goroutine even where the scheduler drops the last reference: there they
-// may block.
+// may block. (Here anyone may be the last: the deadline, its callback, or one of the two
+// goroutines.)
 TEST_P(ContextTest, ValuesMayBlockWhenTheyAreDestroyed) {
   run([] {
     struct Blocks {
       chan<int> told;
       ~Blocks() {
-        if (told) told.send(1);
+        sleep_for(10us);
+        told.send(1);
       }
     };
     static ContextKey<std::shared_ptr<Blocks>> key;
     for (int i = 0; i < 20; i++) {
-      auto told = make_chan<int>();
+      auto told = make_chan<int>(1);
       {
         auto [ctx, cancel] = with_timeout(
             with_value(background(), key, std::shared_ptr<Blocks>(new Blocks{told})), 1ms);
