@@ -7,6 +7,7 @@
 #include <weir/introspect.h>
 
 #include <pthread.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -54,6 +55,13 @@ class Claim {
   Claim& operator=(const Claim&) = delete;
 };
 
+// Of the calling thread.
+std::chrono::nanoseconds processor_time() noexcept {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
 int checked(int hz) {
   if (hz < 1 || hz > 1000) {
     throw std::invalid_argument("weir: a CPU profile of " + std::to_string(hz) +
@@ -98,10 +106,10 @@ struct CpuProfiler::Impl {
     while (!stopping) {
       wake.wait_for(lock, kTurn, [this] { return stopping; });
       lock.unlock();
-      if (const auto now = Clock::now(); now >= next_update) {
+      if (Clock::now() >= next_update) {
+        const auto before = processor_time();
         timers->update();
-        const auto done = Clock::now();
-        next_update = done + (done - now) * kUpdateShare;
+        next_update = Clock::now() + (processor_time() - before) * kUpdateShare;
       }
       take_samples();
       lock.lock();

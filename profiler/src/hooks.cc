@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "creation.h"
+#include "thread_timers.h"
 #include "walk_self.h"
 
 extern "C" {
@@ -80,7 +81,8 @@ void on_prepare() noexcept {
   (void)made_once<Creations>();
 }
 
-constexpr introspect::ProfileHooks kHooks = {on_contention, on_creation, on_prepare};
+constexpr introspect::ProfileHooks kHooks = {on_contention, on_creation, on_prepare,
+                                             ThreadTimers::add_self};
 
 [[maybe_unused]] const bool registered = [] {
   introspect::set_profile_hooks(&kHooks);

@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <exception>
 #include <memory>
 
 #include "cpu_signal.h"
@@ -21,9 +23,21 @@ clockid_t clock_of(pid_t tid) {
   return static_cast<clockid_t>(~static_cast<unsigned>(tid) << 3 | 6);
 }
 
+std::mutex mutex;  // protects `present` and its timers
+ThreadTimers* present = nullptr;
+
 }  // namespace
 
+ThreadTimers::ThreadTimers(int hz) : hz_(hz) {
+  const std::lock_guard hold(mutex);
+  present = this;
+}
+
 ThreadTimers::~ThreadTimers() {
+  {
+    const std::lock_guard hold(mutex);
+    present = nullptr;
+  }
   for (const auto& [tid, timer] : timers_) timer_delete(timer.id);
 }
 
@@ -51,26 +65,47 @@ bool ThreadTimers::add(pid_t tid) {
   return true;
 }
 
+void ThreadTimers::add_self() noexcept {
+  try {
+    const std::lock_guard hold(mutex);
+    if (!present) return;
+    present->renew(gettid());
+  } catch (const std::exception&) {
+    // Out of memory: it has none until the next update.
+  }
+}
+
+// Takes its timer for a thread that lives, and gives it one if there is none.
+bool ThreadTimers::renew(pid_t tid) {
+  const auto found = timers_.find(tid);
+  if (found != timers_.end()) {
+    // A timer whose thread is gone does not run: the number has been given to another one.
+    itimerspec left{};
+    timer_gettime(found->second.id, &left);
+    found->second.seen = left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0;
+    if (found->second.seen) return true;
+    timer_delete(found->second.id);
+    timers_.erase(found);
+  }
+  return add(tid);
+}
+
+// The lock is held for one thread at a time: a thread that is being started may wait for it.
 void ThreadTimers::update() {
   const std::unique_ptr<DIR, int (*)(DIR*)> tasks(opendir("/proc/self/task"), closedir);
   if (!tasks) return;
-  for (auto& [tid, timer] : timers_) timer.seen = false;
+  {
+    const std::lock_guard hold(mutex);
+    for (auto& [tid, timer] : timers_) timer.seen = false;
+  }
   failed_ = 0;
   while (const dirent* entry = readdir(tasks.get())) {
     const auto tid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
     if (tid <= 0) continue;
-    const auto found = timers_.find(tid);
-    if (found != timers_.end()) {
-      // A timer whose thread is gone does not run: the number has been given to another one.
-      itimerspec left{};
-      timer_gettime(found->second.id, &left);
-      found->second.seen = left.it_value.tv_sec != 0 || left.it_value.tv_nsec != 0;
-      if (found->second.seen) continue;
-      timer_delete(found->second.id);
-      timers_.erase(found);
-    }
-    if (!add(tid)) failed_++;
+    const std::lock_guard hold(mutex);
+    if (!renew(tid)) failed_++;
   }
+  const std::lock_guard hold(mutex);
   std::erase_if(timers_, [](const auto& entry) {
     if (!entry.second.seen) timer_delete(entry.second.id);
     return !entry.second.seen;

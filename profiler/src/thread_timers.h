@@ -1,8 +1,9 @@
 // ThreadTimers: a timer on the processor time of each thread of the process, that sends it SIGPROF.
 //
 // Not the one timer of the process (setitimer): its signal goes to whichever thread the kernel
-// picks, be it asleep, and signals that fall due together become one. The price: a thread that is
-// younger than the last update has no timer yet.
+// picks, be it asleep, and signals that fall due together become one. A thread of the runtime gets
+// its timer before its first goroutine; any other one that is younger than the last update has none
+// yet.
 #pragma once
 
 #include <sys/types.h>
@@ -13,9 +14,10 @@
 
 namespace weir::profiler {
 
+// One at a time in the process.
 class ThreadTimers {
  public:
-  explicit ThreadTimers(int hz) : hz_(hz) {}
+  explicit ThreadTimers(int hz);
   ~ThreadTimers();  // no timer is left
   ThreadTimers(const ThreadTimers&) = delete;
   ThreadTimers& operator=(const ThreadTimers&) = delete;
@@ -24,12 +26,16 @@ class ThreadTimers {
   void update();
   size_t failed() const { return failed_; }  // threads that got none: there are too many timers
 
+  // The runtime's hook: gives the calling thread its timer, if there are timers just now.
+  static void add_self() noexcept;
+
  private:
   struct Timer {
     timer_t id;
     bool seen;
   };
   bool add(pid_t tid);
+  bool renew(pid_t tid);
 
   const int hz_;
   std::unordered_map<pid_t, Timer> timers_;

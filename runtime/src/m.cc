@@ -18,6 +18,7 @@
 #include "fatal.h"
 #include "netpoll.h"
 #include "perturb.h"
+#include "profiling.h"
 #include "runq.h"
 #include "sanitize.h"
 #include "schedule.h"
@@ -62,6 +63,7 @@ void* mstart(void* arg) {
   sanitizer_thread(g0);
   pthread_setname_np(pthread_self(), "weir-m");
   void* signal_stack = install_signal_stack();
+  thread_event();
   tls_box = &m->box;
   tls_setg(g0);
   m->inruntime.store(true, kRelaxed);

@@ -66,6 +66,10 @@ void prepare() noexcept {
   tell(getg(), introspect::Contention::mutex, n, n * static_cast<double>(ticks_to_ns(ticks)));
 }
 
+void thread_event() noexcept {
+  if (const auto* h = hooks.load(std::memory_order_acquire)) h->thread();
+}
+
 [[gnu::noinline]] uint16_t record_creation(const G* gp) noexcept {
   const auto* h = hooks.load(std::memory_order_acquire);
   return h ? h->creation(gp->stack_lo, gp->stack_hi) : uint16_t{0};

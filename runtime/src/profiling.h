@@ -43,6 +43,9 @@ void block_event(const G* gp, uint64_t ticks) noexcept;
 // The caller has unlocked what others waited for, together for so many ticks.
 void mutex_event(uint64_t ticks) noexcept;
 
+// The runtime has started the calling thread.
+void thread_event() noexcept;
+
 uint16_t record_creation(const G* gp) noexcept;
 // The id of the stack by which the caller, gp, is about to create a goroutine; 0: not recorded.
 [[gnu::always_inline]] inline uint16_t creation_stack(const G* gp) noexcept {

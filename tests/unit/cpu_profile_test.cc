@@ -149,6 +149,28 @@ TEST(CpuProfile, GoroutinesOnThreadsThatSysmonStarted) {
   }
 }
 
+// Each goroutine has a thread of its own, which ends with it before anybody has looked for new
+// ones.
+TEST(CpuProfile, ThreadsOfTheRuntimeAreSeenFromTheirStart) {
+  constexpr int kThreads = 40;
+  const auto body = [] {
+    run([] {
+      for (int i = 0; i < kThreads; i++) {
+        WaitGroup done;
+        done.go([] {
+          lock_os_thread();  // and never unlocks it
+          hot::burn(milliseconds(8));
+        });
+        done.wait();
+      }
+    });
+  };
+  const Profile p = profile_of(body, 1000);
+  const int64_t seen = sum(p, kCpu, "hot::burn");
+  EXPECT_GT(seen, ns(milliseconds(8 * kThreads / 2)));
+  EXPECT_LT(seen, ns(milliseconds(8 * kThreads * 3 / 2)));
+}
+
 TEST(CpuProfile, DeepStacksAreWholeFromTheirFirstSample) {
   const Profile p = profile_of([] {
     run([] {

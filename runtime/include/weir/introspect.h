@@ -287,6 +287,8 @@ struct ProfileHooks {
   uint16_t (*creation)(uintptr_t stack_lo, uintptr_t stack_hi) noexcept;
   // Before the first event after something was switched on; may be called again.
   void (*prepare)() noexcept;
+  // The runtime has started the calling thread, which has run no goroutine yet.
+  void (*thread)() noexcept;
 };
 // `hooks` must live as long as the process.
 void set_profile_hooks(const ProfileHooks* hooks) noexcept;
