@@ -91,7 +91,7 @@ std::vector<std::string> stack_lines(const Diff::Entry& e) {
     lines.push_back(".. " + std::to_string(n - near - 1) + " more ..");
     lines.push_back(frame_line(e.stack.back()));
   }
-  if (lines.empty()) lines.emplace_back("[stack unavailable]");
+  if (lines.empty()) lines.emplace_back(encode::kStackUnavailable);
   if (!e.created_by.function.empty()) lines.push_back("created by " + frame_line(e.created_by));
   return lines;
 }

@@ -6,6 +6,7 @@
 #include <weir/profiler/draw.h>
 
 #include "dot.h"
+#include "encode.h"
 #include "wait_words.h"
 
 namespace weir::profiler {
@@ -78,7 +79,7 @@ class WaitsWriter {
 
   void add(const WaitGraph::Goroutines& n, const std::string& id) {
     std::string label = count_of(n.count, n.thread ? "thread" : "goroutine") + "\n";
-    label.append(n.blocked_at.function.empty() ? "[stack unavailable]\n"
+    label.append(n.blocked_at.function.empty() ? std::string(encode::kStackUnavailable).append("\n")
                                                : name_lines(n.blocked_at.function));
     if (const auto at = place_text(base_name(n.blocked_at.file), n.blocked_at.line); !at.empty()) {
       label.append(shortened(at, kMaxLine)).append("\n");

@@ -88,6 +88,9 @@ inline bool is_state_name(std::string_view name) {
   return false;
 }
 
+// Stands where a stack would, of a goroutine that did not show one.
+inline constexpr std::string_view kStackUnavailable = "[stack unavailable]";
+
 // The shown frames [first, end) of one location. first == end only where a location has no frame at
 // all: its address is all that is known, and it is shown.
 struct Shown {

@@ -65,7 +65,7 @@ std::string hex(uint64_t n) {
 void append_frames(const Snapshot& s, const Stack& stack, std::vector<Shown>& shown,
                    std::string& to) {
   if (stack.locations.empty()) {
-    to.append("#\t0x0\t[stack unavailable]\n");
+    to.append("#\t0x0\t").append(kStackUnavailable).push_back('\n');
     return;
   }
   shown_frames(s, stack, shown);

@@ -7,21 +7,18 @@
 #include <weir/profiler/profile.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "encode.h"
 #include "pprof_builder.h"
+#include "pprof_stacks.h"
 
 namespace weir::profiler {
 
 namespace {
 
 using namespace encode;
-
-constexpr std::string_view kNoStack = "[stack unavailable]";
 
 // The stack of a sample; null: it has none.
 const Stack* stack_of(const Profile& p, const Profile::Sample& sample) {
@@ -48,15 +45,14 @@ void shown_of(const Profile& p, const Stack& stack, std::vector<Shown>& shown) {
 
 class Writer {
  public:
-  Writer(const Profile& p, const Sink& sink) : p_(p), to_(sink) {}
+  Writer(const Profile& p, const Sink& sink) : p_(p), to_(sink), stacks_(p.symbols, to_) {}
 
   bool write() {
     for (const ValueType& t : p_.sample_types) to_.sample_type(t.type, t.unit);
     to_.period(p_.period_type.type, p_.period_type.unit, p_.period);
     to_.times(p_.time_ns, p_.duration_ns);
     for (const std::string& text : p_.comments) to_.comment(text);
-    const Snapshot& s = p_.symbols;
-    for (size_t i = 0; i < s.mappings.size(); ++i) to_.mapping(i + 1, s.mappings[i], true);
+    stacks_.write_mappings();
     for (const Profile::Sample& sample : p_.samples) {
       if (!to_.ok()) return false;
       write_sample(sample);
@@ -66,43 +62,22 @@ class Writer {
 
  private:
   void write_sample(const Profile::Sample& sample) {
-    std::vector<uint64_t> locations;
-    if (const Stack* stack = stack_of(p_, sample)) {
-      shown_of(p_, *stack, shown_);
-      for (const Shown& x : shown_) locations.push_back(location(x));
+    shown_.clear();
+    if (const Stack* stack = stack_of(p_, sample)) shown_of(p_, *stack, shown_);
+    stacks_.locations(shown_, locations_);
+    labels_.clear();
+    for (const auto& [key, value] : sample.labels) {
+      labels_.push_back({to_.string(key), to_.string(value)});
     }
-    if (locations.empty()) locations.push_back(unavailable());
-    std::vector<PprofBuilder::Label> labels(sample.labels.begin(), sample.labels.end());
-    to_.sample(locations, sample.values, labels);
-  }
-
-  uint64_t location(const Shown& x) {
-    uint64_t& id = locations_[{x.location, x.first, x.end}];
-    if (id != 0) return id;
-    const Snapshot& s = p_.symbols;
-    std::vector<PprofBuilder::Line> lines;
-    for (uint32_t i = x.first; i < x.end; ++i) {
-      if (x.location->frames[i] >= s.frames.size()) continue;
-      const Frame& f = s.frames[x.location->frames[i]];
-      if (!f.function.empty()) {
-        lines.push_back({to_.function(f.function, f.file), std::max(f.line, 0)});
-      }
-    }
-    const uint32_t mapping = x.location->mapping <= s.mappings.size() ? x.location->mapping : 0;
-    return id = to_.location(mapping, x.location->address, lines);
-  }
-
-  uint64_t unavailable() {
-    uint64_t& id = locations_[{nullptr, 0, 0}];
-    if (id != 0) return id;
-    const PprofBuilder::Line line{to_.function(kNoStack, ""), 0};
-    return id = to_.location(0, 0, {&line, 1});
+    to_.sample(locations_, sample.values, labels_);
   }
 
   const Profile& p_;
   PprofBuilder to_;
-  std::vector<Shown> shown_;
-  std::map<std::tuple<const Location*, uint32_t, uint32_t>, uint64_t> locations_;
+  PprofStacks stacks_;
+  std::vector<Shown> shown_;  // of the sample that is written, as the next two
+  std::vector<uint64_t> locations_;
+  std::vector<PprofBuilder::Label> labels_;
 };
 
 bool is_contention(const Profile& p) {
@@ -169,7 +144,7 @@ bool write_debug1(const Profile& p, const Sink& sink) {
     const std::string labels = labels_text(sample.labels);
     if (!labels.empty()) text.append("# labels: ").append(labels).push_back('\n');
     append_frames(text, p, shown);
-    if (shown.empty()) text.append("#\t0x0\t").append(kNoStack).push_back('\n');
+    if (shown.empty()) text.append("#\t0x0\t").append(kStackUnavailable).push_back('\n');
     if (stack && stack->truncated) text.append("# ...additional frames elided...\n");
     text.push_back('\n');
     out.write(text);

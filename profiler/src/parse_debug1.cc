@@ -20,8 +20,7 @@
 namespace weir::profiler::parsing {
 namespace {
 
-constexpr std::string_view kFormat = "debug=1", kMissing = "[stack unavailable]",
-                           kElided = "# ...additional frames elided...";
+constexpr std::string_view kFormat = "debug=1", kElided = "# ...additional frames elided...";
 
 struct Header {
   std::string_view profile;
@@ -221,7 +220,7 @@ class Reader {
     if (line == kElided) {
       r.truncated = true;
     } else if (auto named = to_named(line)) {
-      r.missing |= named->function == kMissing && named->address == 0;
+      r.missing |= named->function == encode::kStackUnavailable && named->address == 0;
       r.names.push_back(*named);
     } else if (eat(line, "# state: ")) {
       if (auto kind = to_kind(line)) r.kinds.push_back(std::move(*kind));

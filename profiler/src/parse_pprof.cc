@@ -4,6 +4,7 @@
 // mappings are kept one to one, in their order. Of a sample's labels, those that weir or
 // CockroachDB's Go add tell about the goroutine; all other texts are the program's own.
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <protozero/exception.hpp>
 #include <protozero/pbf_reader.hpp>
@@ -26,7 +27,7 @@ namespace {
 using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 
-constexpr std::string_view kFormat = "pprof", kMissing = "[stack unavailable]";
+constexpr std::string_view kFormat = "pprof";
 constexpr size_t kRemembered = 64;  // bytes of an entry of a table of this file
 
 // Field numbers of profile.proto are in encode_pprof.cc, too.
@@ -125,13 +126,9 @@ class Reader {
         strings_.push_back(bytes(field));
         break;
       }
-      case kSampleType: {
-        pbf_reader type = message(field);
-        uint64_t name = 0;
-        while (type.next()) type.tag() == 1 ? void(name = varint(type)) : type.skip();
-        sample_types_.push_back(name);
+      case kSampleType:
+        sample_types_.push_back(numbers<1>(message(field))[1]);
         break;
-      }
       case kMapping:
         tables_.budget.charge(sizeof(RawMapping) + kRemembered);
         read_mapping(message(field));
@@ -153,33 +150,17 @@ class Reader {
     }
   }
 
+  // The fields of a message that are numbers, by their tags from 1 on; all others are passed over.
+  template <size_t kTags>
+  std::array<uint64_t, kTags + 1> numbers(pbf_reader m) const {
+    std::array<uint64_t, kTags + 1> to{};
+    while (m.next()) m.tag() <= kTags ? void(to[m.tag()] = varint(m)) : m.skip();
+    return to;
+  }
+
   void read_mapping(pbf_reader m) {
-    RawMapping to;
-    while (m.next()) {
-      switch (m.tag()) {
-        case 1:
-          to.id = varint(m);
-          break;
-        case 2:
-          to.start = varint(m);
-          break;
-        case 3:
-          to.limit = varint(m);
-          break;
-        case 4:
-          to.offset = varint(m);
-          break;
-        case 5:
-          to.file = varint(m);
-          break;
-        case 6:
-          to.build_id = varint(m);
-          break;
-        default:
-          m.skip();
-      }
-    }
-    mappings_.push_back(to);
+    const auto [none, id, start, limit, offset, file, build_id] = numbers<6>(m);
+    mappings_.push_back({id, start, limit, offset, file, build_id});
   }
 
   void read_location(pbf_reader m) {
@@ -197,57 +178,29 @@ class Reader {
           to.address = varint(m);
           break;
         case 4: {
-          pbf_reader line = message(m);
-          Line& l = to.lines.emplace_back();
-          while (line.next()) {
-            switch (line.tag()) {
-              case 1:
-                l.function = varint(line);
-                break;
-              case 2:
-                l.line = static_cast<int64_t>(varint(line));
-                break;
-              default:
-                line.skip();
-            }
-          }
+          const auto [none, function, line] = numbers<2>(message(m));
+          to.lines.push_back({function, static_cast<int64_t>(line)});
           break;
         }
         default:
           m.skip();
       }
     }
-    if (id == 0) fail("expected a location with an id above 0");
     tables_.budget.charge(sizeof to + kRemembered + to.lines.size() * sizeof(Line));
-    if (!locations_.try_emplace(id, std::move(to)).second) {
-      fail("expected ids of locations to be unique, found " + std::to_string(id) + " again");
-    }
+    add_unique(locations_, "location", id, std::move(to));
   }
 
   void read_function(pbf_reader m) {
-    uint64_t id = 0;
-    Function to;
-    while (m.next()) {
-      switch (m.tag()) {
-        case 1:
-          id = varint(m);
-          break;
-        case 2:
-          to.name = varint(m);
-          break;
-        case 3:
-          to.system_name = varint(m);
-          break;
-        case 4:
-          to.file = varint(m);
-          break;
-        default:
-          m.skip();
-      }
-    }
-    if (id == 0) fail("expected a function with an id above 0");
-    if (!functions_.try_emplace(id, to).second) {
-      fail("expected ids of functions to be unique, found " + std::to_string(id) + " again");
+    const auto [none, id, name, system_name, file] = numbers<4>(m);
+    add_unique(functions_, "function", id, Function{name, system_name, file});
+  }
+
+  template <class T>
+  void add_unique(std::unordered_map<uint64_t, T>& to, const std::string& what, uint64_t id,
+                  T value) {
+    if (id == 0) fail("expected a " + what + " with an id above 0");
+    if (!to.try_emplace(id, std::move(value)).second) {
+      fail("expected ids of " + what + "s to be unique, found " + std::to_string(id) + " again");
     }
   }
 
@@ -499,7 +452,7 @@ class Reader {
   bool is_missing(uint32_t location) const {
     const Location& l = tables_.snapshot.locations[location];
     return l.address == 0 && l.frames.size() == 1 &&
-           tables_.snapshot.frames[l.frames[0]].function == kMissing;
+           tables_.snapshot.frames[l.frames[0]].function == encode::kStackUnavailable;
   }
 
   const std::string_view bytes_;

@@ -21,7 +21,8 @@ enum : protozero::pbf_tag_type {
   duration_nanos = 10,
   period_type = 11,
   period = 12,
-  comment = 13
+  comment = 13,
+  default_sample_type = 14
 };
 }
 namespace of_value_type {
@@ -31,7 +32,7 @@ namespace of_sample {
 enum : protozero::pbf_tag_type { location_id = 1, value = 2, label = 3 };
 }
 namespace of_label {
-enum : protozero::pbf_tag_type { key = 1, str = 2 };
+enum : protozero::pbf_tag_type { key = 1, str = 2, num = 3, num_unit = 4 };
 }
 namespace of_mapping {
 enum : protozero::pbf_tag_type {
@@ -92,7 +93,6 @@ void PprofBuilder::hand_on() {
   buffer_.clear();
 }
 
-// The number of a text in the string table.
 int64_t PprofBuilder::string(std::string_view text) {
   const auto known = string_ids_.find(text);
   if (known != string_ids_.end()) return known->second;
@@ -119,6 +119,11 @@ void PprofBuilder::value_type(protozero::pbf_tag_type tag, std::string_view type
 
 void PprofBuilder::sample_type(std::string_view type, std::string_view unit) {
   value_type(field::sample_type, type, unit);
+}
+
+void PprofBuilder::default_sample_type(std::string_view type) {
+  top_.add_int64(field::default_sample_type, string(type));
+  hand_on();
 }
 
 void PprofBuilder::period(std::string_view type, std::string_view unit, int64_t period) {
@@ -195,10 +200,11 @@ void PprofBuilder::sample(std::span<const uint64_t> locations, std::span<const i
     pbf_writer to(top_, field::sample);
     to.add_packed_uint64(of_sample::location_id, locations.begin(), locations.end());
     to.add_packed_int64(of_sample::value, values.begin(), values.end());
-    for (const auto& [key, value] : labels) {
+    for (const Label& l : labels) {
       pbf_writer label(to, of_sample::label);
-      label.add_int64(of_label::key, string(key));
-      label.add_int64(of_label::str, string(value));
+      label.add_int64(of_label::key, l.key);
+      label.add_int64(l.is_number ? of_label::num : of_label::str, l.value);
+      if (l.unit != 0) label.add_int64(of_label::num_unit, l.unit);
     }
   }
   hand_on();

@@ -36,6 +36,7 @@ class PprofBuilder {
   bool ok() const { return out_.ok(); }
 
   void sample_type(std::string_view type, std::string_view unit);
+  void default_sample_type(std::string_view type);  // that pprof shows first; else the last one
   void period(std::string_view type, std::string_view unit, int64_t period);
   void times(int64_t time_ns, int64_t duration_ns);  // 0: not told
   void comment(std::string_view text);
@@ -50,7 +51,14 @@ class PprofBuilder {
   // A new location, its lines innermost first. Returns its number, from 1.
   uint64_t location(uint64_t mapping_id, uint64_t address, std::span<const Line> lines);
 
-  using Label = std::pair<std::string_view, std::string_view>;
+  // The number of a text in the string table.
+  int64_t string(std::string_view text);
+  struct Label {
+    int64_t key;    // number of a text
+    int64_t value;  // likewise
+    bool is_number = false;
+    int64_t unit = 0;  // of a number: number of a text; 0: none
+  };
   void sample(std::span<const uint64_t> locations, std::span<const int64_t> values,
               std::span<const Label> labels);
 
@@ -58,7 +66,6 @@ class PprofBuilder {
   bool finish();
 
  private:
-  int64_t string(std::string_view text);
   void value_type(protozero::pbf_tag_type tag, std::string_view type, std::string_view unit);
   void hand_on();
   void compress(std::string_view bytes, int flush);

@@ -10,8 +10,7 @@
 #include <utility>
 
 #include "creation.h"
-#include "modules.h"
-#include "symbolize.h"
+#include "symbol_tables.h"
 
 namespace weir::profiler {
 
@@ -365,32 +364,6 @@ void SnapshotBuilder::fill_creation_stacks() {
   }
 }
 
-void SnapshotBuilder::fill_frames() {
-  refresh_symbols();
-  snapshot_.mappings = mappings();
-  std::unordered_map<std::string, std::vector<uint32_t>> known;  // function -> frames
-  for (Location& location : snapshot_.locations) {
-    for (uint32_t i = 0; i < snapshot_.mappings.size(); ++i) {
-      const Mapping& m = snapshot_.mappings[i];
-      if (location.address >= m.start && location.address < m.limit) location.mapping = i + 1;
-    }
-    const Frames frames = symbolize(location.address);
-    for (const Frame& frame : *frames) {
-      std::vector<uint32_t>& alike = known[frame.function];
-      const auto found = std::find_if(alike.begin(), alike.end(),
-                                      [&](uint32_t i) { return snapshot_.frames[i] == frame; });
-      if (found != alike.end()) {
-        location.frames.push_back(*found);
-        continue;
-      }
-      const auto index = static_cast<uint32_t>(snapshot_.frames.size());
-      snapshot_.frames.push_back(frame);
-      alike.push_back(index);
-      location.frames.push_back(index);
-    }
-  }
-}
-
 void SnapshotBuilder::sort_groups() {
   const auto before = [this](const Group& a, const Group& b) {
     if (a.count != b.count) return a.count > b.count;
@@ -422,7 +395,7 @@ Snapshot SnapshotBuilder::finish() {
   sort_groups();
   sort_contexts();
   fill_creation_stacks();
-  fill_frames();
+  name_locations(snapshot_);
   return std::move(snapshot_);
 }
 

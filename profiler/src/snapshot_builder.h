@@ -94,7 +94,6 @@ class SnapshotBuilder {
   void fill_members();
   void fill_stacks();
   void fill_creation_stacks();
-  void fill_frames();
   void sort_groups();
   void sort_contexts();
 

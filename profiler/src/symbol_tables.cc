@@ -28,31 +28,32 @@ uint32_t SymbolTables::add_stack(std::span<const uintptr_t> pcs, bool truncated)
 }
 
 Snapshot SymbolTables::finish() {
-  return on_roomy_stack([this] { return symbolized(); });
+  return on_roomy_stack([this] {
+    name_locations(tables_);
+    return std::move(tables_);
+  });
 }
 
-Snapshot SymbolTables::symbolized() {
+void name_locations(Snapshot& s) {
   refresh_symbols();
-  tables_.mappings = mappings();
+  s.mappings = mappings();
   std::unordered_map<std::string, std::vector<uint32_t>> known;  // function -> frames
-  for (Location& location : tables_.locations) {
-    for (uint32_t i = 0; i < tables_.mappings.size(); ++i) {
-      const Mapping& m = tables_.mappings[i];
+  for (Location& location : s.locations) {
+    for (uint32_t i = 0; i < s.mappings.size(); ++i) {
+      const Mapping& m = s.mappings[i];
       if (location.address >= m.start && location.address < m.limit) location.mapping = i + 1;
     }
     const Frames frames = symbolize(location.address);
     for (const Frame& frame : *frames) {
       std::vector<uint32_t>& alike = known[frame.function];
-      auto found =
-          std::ranges::find_if(alike, [&](uint32_t i) { return tables_.frames[i] == frame; });
+      auto found = std::ranges::find_if(alike, [&](uint32_t i) { return s.frames[i] == frame; });
       if (found == alike.end()) {
-        found = alike.insert(alike.end(), static_cast<uint32_t>(tables_.frames.size()));
-        tables_.frames.push_back(frame);
+        found = alike.insert(alike.end(), static_cast<uint32_t>(s.frames.size()));
+        s.frames.push_back(frame);
       }
       location.frames.push_back(*found);
     }
   }
-  return std::move(tables_);
 }
 
 }  // namespace weir::profiler

@@ -10,6 +10,10 @@
 
 namespace weir::profiler {
 
+// Looks up the mappings of the running program and the frames of s's locations, which have
+// addresses alone. Needs much stack (roomy_stack.h).
+void name_locations(Snapshot& s);
+
 class SymbolTables {
  public:
   // Index of a new stack; program counters are those of calls (return address - 1), leaf first.
@@ -19,7 +23,6 @@ class SymbolTables {
   Snapshot finish();
 
  private:
-  Snapshot symbolized();
   uint32_t intern_location(uint64_t address);
 
   Snapshot tables_;

@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMaxTags = 1000;
 
 const Frame& stack_unavailable() {
-  static const Frame frame{"[stack unavailable]", "", 0, 0, false};
+  static const Frame frame{std::string(encode::kStackUnavailable), "", 0, 0, false};
   return frame;
 }
 
