@@ -40,9 +40,9 @@ using weir::testing::waits;
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-WEIR_FOR_ALL_PROCS(CaptureDetails);
+WEIR_FOR_ALL_PROCS(CaptureLabels);
 
-TEST_P(CaptureDetails, GroupsByLabels) {
+TEST_P(CaptureLabels, GroupsByLabels) {
   run([] {
     auto c = make_chan<int>();
     std::map<Labels, std::set<uint64_t>> expected;
@@ -92,7 +92,7 @@ TEST_P(CaptureDetails, GroupsByLabels) {
   });
 }
 
-TEST_P(CaptureDetails, LabelsOfThreadsAndNewNames) {
+TEST_P(CaptureLabels, LabelsOfThreadsAndNewNames) {
   run([] {
     auto c = make_chan<int>();
     std::atomic<uint64_t> id{0};
@@ -119,7 +119,7 @@ TEST_P(CaptureDetails, LabelsOfThreadsAndNewNames) {
 
 // --- blocking calls ---
 
-TEST_P(CaptureDetails, ShowsBlockingCalls) {
+TEST_P(CaptureLabels, ShowsBlockingCalls) {
   run([] {
     std::array<int, 2> fds{};
     ASSERT_EQ(pipe(fds.data()), 0);
@@ -154,7 +154,7 @@ TEST_P(CaptureDetails, ShowsBlockingCalls) {
 }
 
 // A signal would end a sleep early, whatever its flags.
-TEST_P(CaptureDetails, NeverInterruptsABlockingCall) {
+TEST_P(CaptureLabels, NeverInterruptsABlockingCall) {
   run([] {
     std::atomic<bool> stop{false};
     std::atomic<int> interrupted{0}, calls{0};
@@ -181,7 +181,7 @@ TEST_P(CaptureDetails, NeverInterruptsABlockingCall) {
 }
 
 // A goroutine in a blocking call may change its labels and its name: under the eyes of the holder.
-TEST_P(CaptureDetails, LabelsAndNamesThatChangeInABlockingCall) {
+TEST_P(CaptureLabels, LabelsAndNamesThatChangeInABlockingCall) {
   run([] {
     std::atomic<bool> stop{false};
     WaitGroup wg;
@@ -212,7 +212,7 @@ TEST_P(CaptureDetails, LabelsAndNamesThatChangeInABlockingCall) {
   });
 }
 
-TEST_P(CaptureDetails, LongRunnersTellForHowLong) {
+TEST_P(CaptureLabels, LongRunnersTellForHowLong) {
   run([] {
     std::atomic<bool> stop{false}, spins{false}, ended{false};
     std::atomic<uint64_t> id{0};
