@@ -261,28 +261,33 @@ TEST_P(ContextTest, DeadlinesThatPassWhileHandlesAreDropped) {
   });
 }
 
-// Values are destroyed by a goroutine even where the scheduler drops the last reference: there they
-// may block. (Here anyone may be the last: the deadline, its callback, or one of the two
-// goroutines.)
+// Values are destroyed by a goroutine even where the scheduler drops the last reference, as it does
+// where handles go while it ends a tree whose deadline has passed: there they may block.
 TEST_P(ContextTest, ValuesMayBlockWhenTheyAreDestroyed) {
-  run([] {
+  run([this] {
     struct Blocks {
       chan<int> told;
       ~Blocks() {
-        sleep_for(10us);
+        sleep_for(1us);
         told.send(1);
       }
     };
     static ContextKey<std::shared_ptr<Blocks>> key;
-    for (int i = 0; i < 20; i++) {
-      auto told = make_chan<int>(1);
+    constexpr int kChildren = 100;
+    for (int i = 0; i < scaled(200); i++) {
+      auto told = make_chan<int>(kChildren);
       {
-        auto [ctx, cancel] = with_timeout(
-            with_value(background(), key, std::shared_ptr<Blocks>(new Blocks{told})), 1ms);
-        go([ctx = std::move(ctx)] {});  // somewhere else goes the last handle
-        after_func(std::as_const(ctx), [] {});
+        auto [root, cancel] = with_timeout(background(), std::chrono::microseconds(i));
+        std::vector<Context> children;
+        for (int j = 0; j < kChildren; j++) {
+          auto value = std::shared_ptr<Blocks>(new Blocks{told});
+          children.push_back(with_cancel(with_value(root, key, std::move(value))).first);
+        }
+        while (!children.front().err() && !children.back().err()) {
+          if (procs() == 1) gosched();
+        }
       }
-      EXPECT_TRUE(told.recv());
+      for (int j = 0; j < kChildren; j++) EXPECT_TRUE(told.recv());
     }
   });
 }
