@@ -2,12 +2,11 @@
 
 #include "context.h"
 
-#include <sched.h>
-
 #include <mutex>
 #include <string>
 #include <utility>
 
+#include "backoff.h"
 #include "clock.h"
 #include "hchan.h"
 #include "proc.h"
@@ -66,6 +65,7 @@ bool end_one(cancel_context* c, int err, const std::exception_ptr& cause, cancel
     if (c->err.load(kRelaxed) != 0) return false;
     c->cause = cause;
     c->err.store(static_cast<uint8_t>(err), std::memory_order_release);
+    if (c->children.alone()) c->settled.store(true, std::memory_order_release);
     while (!c->waiters.alone()) {
       auto* w = static_cast<cancel_waiter*>(c->waiters.prev);  // the first that came
       w->unlink();
@@ -103,9 +103,7 @@ bool end_one(cancel_context* c, int err, const std::exception_ptr& cause, cancel
 // Somebody else ends c and what is below it: until he has. He holds no lock meanwhile, and waits,
 // if at all, for who ends something further below.
 void await_settled(const cancel_context* c) noexcept {
-  for (int spins = 1; !c->settled.load(std::memory_order_acquire); spins++) {
-    if (spins % 100 == 0) sched_yield();
-    cpu_pause();
+  for (backoff wait; !c->settled.load(std::memory_order_acquire); wait.pause()) {
   }
 }
 
@@ -162,11 +160,17 @@ void start_here(context_callback* f) noexcept {
 }
 
 void finish(aftermath& a) {
-  goready_all(a.ready);
-  while (context_callback* f = a.calls) {
-    a.calls = f->link;
-    start_here(f);
-  }
+  run_in_scopes([&a](P* p) {
+    if (G* gp = a.ready.pop_front()) {
+      ready_from(p, gp, true);
+    } else if (context_callback* f = a.calls) {
+      a.calls = f->link;
+      start(f, p);
+    } else {
+      return false;
+    }
+    return true;
+  });
   while (cancel_context* c = a.drops) {
     a.drops = c->link;
     context_unref(c);
@@ -390,9 +394,12 @@ void cancel_handle_unref(context* c) noexcept {
 }
 
 void cancel_context_for(context* c, const std::exception_ptr& cause) {
+  // Who sees the context done may destroy the handle that calls this.
+  context_ref(c);
   aftermath a;
   end_tree(c->scope, static_cast<int>(ContextError::canceled), cause, a);
   finish(a);
+  context_unref(c);
 }
 
 // ---- callbacks ----

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "backoff.h"
 #include "clock.h"
 #include "fatal.h"
 #include "labels.h"
@@ -184,9 +185,8 @@ P* enter_with_p(G* gp, M** m) noexcept {
 
 void casgstatus(G* gp, uint32_t from, uint32_t to) noexcept {
   uint32_t expected = from;
-  for (int spins = 0;
-       !gp->status.compare_exchange_weak(expected, to, std::memory_order_acq_rel, kRelaxed);
-       spins++) {
+  backoff wait;
+  while (!gp->status.compare_exchange_weak(expected, to, std::memory_order_acq_rel, kRelaxed)) {
     if (expected != from && expected != (from | Gscan) &&
         (expected != Gcopystack || from != Gwaiting)) {
       fatal_error("casgstatus: bad incoming state of a goroutine");
@@ -194,11 +194,7 @@ void casgstatus(G* gp, uint32_t from, uint32_t to) noexcept {
     // Held by the profiler, or its stack is trimmed: microseconds, unless the kernel took the
     // holder's processor away.
     expected = from;
-    if (spins % 100 == 99) {
-      sched_yield();
-    } else {
-      cpu_pause();
-    }
+    wait.pause();
   }
 }
 
@@ -231,7 +227,11 @@ void goready(G* gp) {
 }
 
 void goready_all(gqueue gs) {
-  while (G* gp = gs.pop_front()) goready(gp);
+  run_in_scopes([&gs](P* p) {
+    G* gp = gs.pop_front();
+    if (gp) ready_from(p, gp, true);
+    return gp != nullptr;
+  });
 }
 
 namespace {

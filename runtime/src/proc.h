@@ -12,6 +12,8 @@
 #pragma once
 
 #include "runtime2.h"
+#include "scope.h"
+#include "tls.h"
 
 namespace weir::rt {
 
@@ -40,9 +42,6 @@ uint64_t newproc1(const detail::func& fn, void* closure, const GoOptions& option
 // cannot throw; for `by`. Never blocks; out of memory is fatal.
 void newproc_from(P* p, const detail::func& fn, void* closure, const origin& by) noexcept;
 
-// Makes all of a queue ready, in order. (They wait, so their schedlink was free to link them.)
-void goready_all(gqueue gs);
-
 // Ends the calling goroutine at the bottom of its stack.
 [[noreturn]] void goexit0() noexcept;
 
@@ -53,6 +52,31 @@ void casgstatus(G* gp, uint32_t from, uint32_t to) noexcept;
 // For a goroutine whose P was taken away, inside its scope: takes an idle P, or gets in line for
 // one. Returns inside a scope, with a P unless it had to wait (then outside of one, with null).
 P* regain_p(M* m, G* gp) noexcept;
+
+// Calls step(P*), which is what a scope may be, until it returns false: in as few scopes as leave a
+// P that is wanted elsewhere free in between. Null: there is no P. Only at the end does the caller,
+// where its P was taken away, get in line for another one.
+template <class Step>
+void run_in_scopes(Step step) {
+  constexpr int kStepsOfAScope = 100;
+  G* self = getg();
+  M* m = self->m.load(std::memory_order_relaxed);
+  if (m == nullptr) {
+    while (step(nullptr)) {
+    }
+    return;
+  }
+  P* p = enter_runtime(m);
+  for (int n = 1; step(p); n++) {
+    if (n % kStepsOfAScope != 0) continue;
+    leave_runtime(m);
+    p = enter_runtime(m);
+  }
+  if (p || regain_p(m, self)) leave_runtime(m);
+}
+
+// Makes all of a queue ready, in order. (They wait, so their schedlink was free to link them.)
+void goready_all(gqueue gs);
 
 // Runs gp, which was taken off its queue, on the calling M, which has a P and is on g0. Returns
 // when some goroutine has switched back to g0. inherit: gp goes on in the present time slice.

@@ -568,5 +568,44 @@ TEST_P(ContextTest, WhenCancelReturnsAllBelowHasEnded) {
   });
 }
 
+TEST_P(ContextTest, WhoHasEndedWaitsForNobodyElse) {
+  run([] {
+    const auto n = static_cast<size_t>(scaled(100'000));
+    bool others_live = false;
+    for (int i = 0; i < 20 && !others_live; i++) {
+      auto [root, cancel_root] = with_cancel(background());
+      std::vector<std::pair<Context, CancelFunc>> children;
+      while (children.size() < n) children.push_back(with_cancel(root));
+      std::thread other([cancel = cancel_root] { cancel(); });
+      const auto *one = &children.front(), *another = &children.back();
+      while (!one->first.err()) std::swap(one, another);
+      one->second();
+      others_live = !another->first.err();
+      other.join();
+    }
+    EXPECT_TRUE(others_live) << "when the first one's cancel returns";
+  });
+}
+
+TEST_P(ContextTest, ACancelFunctionMayBeDestroyedByWhoSeesItsWork) {
+  run([] {
+    struct Request {
+      Context ctx;
+      CancelFunc cancel;
+    };
+    for (int i = 0; i < scaled(1000); i++) {
+      auto [ctx, cancel] = with_cancel(background());
+      auto* request = new Request{std::move(ctx), std::move(cancel)};
+      std::thread waiter([request] {
+        while (!request->ctx.err()) {
+        }
+        delete request;
+      });
+      request->cancel();
+      waiter.join();
+    }
+  });
+}
+
 }  // namespace
 }  // namespace weir::testing

@@ -186,6 +186,39 @@ TEST_P(Sched, APairThatWakesEachOtherEndsItsTurnWhileATimerIsPending) {
   });
 }
 
+// Who wakes many and has lost his P wakes them all before he gets in line for another one.
+TEST(SchedOne, AWakerInLineKeepsNobodyAsleep) {
+  weir::run(
+      [] {
+        constexpr int kWaiters = 50;
+        auto gate = make_chan<int>();
+        std::atomic<int> woken{0};
+        std::atomic<bool> stop{false};
+        WaitGroup wg;
+        for (int i = 0; i < kWaiters; i++) {
+          const uint64_t id = go_with_id([&, gate] {
+            gate.recv();
+            woken++;
+            wg.done();
+          });
+          wg.add(1);
+          ASSERT_TRUE(waits(id, introspect::WaitReason::chan_receive));
+        }
+        wg.go([&stop] {
+          while (!stop) {
+          }
+        });
+        const uint64_t before = introspect::sched().retakes;
+        while (introspect::sched().retakes == before) {
+        }
+        gate.close();
+        EXPECT_EQ(woken, kWaiters);
+        stop = true;
+        wg.wait();
+      },
+      Options{.maxprocs = 1});
+}
+
 TEST_P(Sched, YieldersDoNotStarveTheQueue) {
   run([] {
     std::atomic<bool> stop{false};

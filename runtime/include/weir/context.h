@@ -117,7 +117,8 @@ class Context {
   }
 
   // A channel that is closed when the context is cancelled or its deadline passes, for select; a
-  // nil channel where neither can happen. Go: Done.
+  // nil channel where neither can happen. Keep the context for as long as you wait: one that no
+  // handle refers to is freed at once, and does not close what done() once gave. Go: Done.
   recv_chan<Done> done() const { return recv_chan<Done>(rt::chan_ref(rt::context_done(c_))); }
 
   // Why it is done: a ContextError; a default std::error_code while it is not. Never blocks. Go:
