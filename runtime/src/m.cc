@@ -44,6 +44,10 @@ namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr int64_t kIdleThread = 5'000'000'000;  // ns until an M that nobody needs ends
 
+bool membarrier_works() noexcept {
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
 // The thread of an M.
 void* mstart(void* arg) {
   auto* m = static_cast<M*>(arg);
@@ -150,7 +154,15 @@ int count_threads() noexcept {
 }  // namespace
 
 void fence_all_threads() noexcept {
-  if (have_membarrier) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  if (!have_membarrier) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  } else if (!membarrier_works()) {
+    fatal_error("membarrier(2) is refused since weir::run began: allow it, or forbid it before");
+  }
+}
+
+void check_membarrier() noexcept {
+  if (have_membarrier && !membarrier_works()) have_membarrier = false;
 }
 
 void await_retake(M* m) noexcept {
@@ -266,6 +278,7 @@ void handoffp(P* p) noexcept {
     startm(p, true);
     return;
   }
+  bool first = false;
   {
     std::scoped_lock hold(sched.lock);
     if (sched.stopping.load(kRelaxed)) {
@@ -274,6 +287,7 @@ void handoffp(P* p) noexcept {
       return;
     }
     if (sched.runq.len == 0) {
+      first = sched.npidle.load(kRelaxed) == 0;
       pidleput(p);
       p = nullptr;
     }
@@ -281,6 +295,11 @@ void handoffp(P* p) noexcept {
   if (p) {
     startm(p, false);
     return;
+  }
+  // Who has put work just now, and saw no idle P, has woken nobody (findrunnable).
+  if (first && sched.nmspinning.load() == 0) {
+    fence_all_threads();
+    if (work_anywhere()) wakep();
   }
   if (int64_t when = next_timer()) {
     wake_for_timer(when);

@@ -23,6 +23,7 @@
 #include "perturb.h"
 #include "proc.h"
 #include "sanitize.h"
+#include "scope.h"
 #include "signals.h"
 #include "stack.h"
 #include "syscall.h"
@@ -130,6 +131,7 @@ int run(const func& fn, void* closure, const Options& options) {
   if (!netpollinit()) {
     throw std::system_error(errno, std::system_category(), "weir::run: the network poller");
   }
+  check_membarrier();
   start_sysmon();
   {
     std::scoped_lock hold(world_lock);

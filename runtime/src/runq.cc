@@ -189,7 +189,8 @@ G* globrunqget(P* p, uint32_t max) noexcept {
     t++;
   }
   p->runqtail.store(t, kRelease);
-  sched.runqsize.store(sched.runq.len, kRelaxed);
+  // Who sees the global queue empty sees what was taken out of it in p's ring.
+  sched.runqsize.store(sched.runq.len, kRelease);
   return gp;
 }
 

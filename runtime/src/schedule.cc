@@ -56,7 +56,6 @@ G* stealwork(P* p, int64_t now) noexcept {
           if (G* gp = runqget(p, &inherit)) return gp;
         }
       }
-      if (victim->status.load(kRelaxed) == Pidle) continue;  // an idle P's ring is empty
       if (G* gp = runqsteal(p, victim, last)) return gp;
     }
   }
@@ -115,15 +114,6 @@ bool look_again(M* m) noexcept {
   return true;
 }
 
-bool work_anywhere() noexcept {
-  if (sched.runqsize.load() != 0) return true;
-  int n = sched.gomaxprocs.load(kRelaxed);
-  for (int i = 0; i < n; i++) {
-    if (!runqempty(allp[i])) return true;
-  }
-  return false;
-}
-
 // What there is to run for an M with a P, without giving it up; null: nothing.
 G* look_for_work(M* m, P* p, bool* inherit) noexcept {
   if (p->preempt.load(kRelaxed)) {
@@ -175,9 +165,11 @@ G* findrunnable(M* m, bool* inherit) noexcept {
     if (G* gp = give_up_p(m, p)) return gp;
     if (m->p.load(kRelaxed)) continue;
     // Work may have been put between our last look and nmspinning's decrease, by somebody who saw
-    // us spinning and so woke nobody.
-    if (m->spinning) {
-      stop_spinning(m);
+    // us spinning and so woke nobody; or, where nobody spins, before our P was idle, by somebody
+    // who saw no idle one.
+    const bool spun = m->spinning;
+    if (spun) stop_spinning(m);
+    if (spun || sched.nmspinning.load() == 0) {
       fence_all_threads();
       if (work_anywhere() && look_again(m)) continue;
     }
@@ -261,6 +253,15 @@ void mstart_loop(M* m) noexcept {
     }
     execute(m, gp, inherit);
   }
+}
+
+bool work_anywhere() noexcept {
+  if (sched.runqsize.load() != 0) return true;
+  int n = sched.gomaxprocs.load(kRelaxed);
+  for (int i = 0; i < n; i++) {
+    if (!runqempty(allp[i])) return true;
+  }
+  return false;
 }
 
 void wakep() noexcept {

@@ -13,6 +13,9 @@ namespace weir::rt {
 // The loop of an M. Entered with M::nextp set; returns when the thread is to end.
 void mstart_loop(M* m) noexcept;
 
+// Is there a goroutine to run, in some P's queue or the global one? A moment's answer.
+bool work_anywhere() noexcept;
+
 // If some P is idle and nobody looks for work, gets an M to do so. Inside a scope or without a P.
 void wakep() noexcept;
 

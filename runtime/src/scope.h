@@ -17,8 +17,10 @@
 namespace weir::rt {
 
 extern bool have_membarrier;  // else entering a scope and waking somebody cost a fence
-// Every thread of the process passes a full memory barrier (nothing without membarrier: each has
-// fences of its own then). About 1 us.
+// Does without it if it is refused by now, as in a sandbox. While there are no Ms.
+void check_membarrier() noexcept;
+// Every thread of the process passes a full memory barrier; without membarrier the caller does, and
+// all others have fences of their own. About 1 us.
 void fence_all_threads() noexcept;
 void await_retake(M* m) noexcept;
 
@@ -27,7 +29,7 @@ void await_retake(M* m) noexcept;
   if (have_membarrier) [[likely]] {
     std::atomic_signal_fence(std::memory_order_seq_cst);
   } else {
-    m->inruntime.exchange(true, std::memory_order_seq_cst);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
   }
   if (m->retake.load(std::memory_order_acquire)) [[unlikely]]
     await_retake(m);

@@ -3,13 +3,21 @@
 // Each runs in a process of its own (gtest starts this program again), so the first main is
 // goroutine 1.
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -99,6 +107,55 @@ TEST_F(Death, InABlockingCallShowsWhereItIs) {
   EXPECT_EXIT(weir::run([] { blocking([] { unlocks_in_a_call(); }); }), ExitedWithCode(2),
               "^fatal error: sync: unlock of unlocked mutex\n\ngoroutine 1 \\[running[^]]*\\]:\n"
               "(.*\n)*.*unlocks_in_a_call");
+}
+
+// --- sandboxes ---
+
+// From here on membarrier(2) is refused, to all threads.
+void refuse_membarrier() {
+  sock_filter refuse[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{std::size(refuse), refuse};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0) {
+    perror("seccomp");
+    exit(1);
+  }
+}
+
+// Loses its P to another one, which needs membarrier(2) where there is one.
+void lose_p() {
+  std::atomic<bool> runs{false};
+  WaitGroup wg;
+  wg.go([&runs] { runs = true; });
+  while (!runs) {
+  }
+  wg.wait();
+}
+
+TEST_F(Death, NotOfASandboxThatRefusesMembarrierFromTheStart) {
+  EXPECT_EXIT(
+      {
+        refuse_membarrier();
+        weir::run(lose_p, {.maxprocs = 1});
+        exit(0);
+      },
+      ExitedWithCode(0), "");
+}
+
+TEST_F(Death, OfASandboxThatRefusesMembarrierLater) {
+  EXPECT_EXIT(weir::run(
+                  [] {
+                    refuse_membarrier();
+                    lose_p();
+                  },
+                  {.maxprocs = 1}),
+              ExitedWithCode(2),
+              "^fatal error: membarrier\\(2\\) is refused since weir::run began");
 }
 
 // --- misuse ---
