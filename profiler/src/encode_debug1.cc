@@ -104,23 +104,36 @@ void append_status(std::string& to, const Group& g) {
   }
 }
 
+// "main()\t/src/main.cc:50"; empty: not known.
+std::string creator_text(const Snapshot& s, const Group& g) {
+  std::string text;
+  const Frame* by = creator_frame(s, g.created_by);
+  if (!by) return text;
+  append_clean(text, by->function);
+  text.push_back('\t');
+  append_clean(text, by->file.empty() ? "??" : by->file);
+  text.push_back(':');
+  append_dec(text, std::max(by->line, 0));
+  return text;
+}
+
 // How the goroutines of a record differ in what Go's format does not show: a line for each state
 // and creator, most goroutines first.
 void append_states(const Snapshot& s, const Record& r, std::string& to) {
   struct Kind {
     const Group* group;  // one of them
+    std::string creator;
     uint64_t count = 0;
     Wait wait{};
   };
   std::vector<Kind> kinds;
-  const auto alike = [](const Group& a, const Group& b) {
-    return status_text(a) == status_text(b) && a.state == b.state && a.created_by == b.created_by &&
-           a.thread == b.thread;
-  };
   for (const Group* g : r.groups) {
-    auto kind = std::find_if(kinds.begin(), kinds.end(),
-                             [&](const Kind& k) { return alike(*k.group, *g); });
-    if (kind == kinds.end()) kind = kinds.insert(kind, {g});
+    std::string creator = creator_text(s, *g);
+    auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
+      return status_text(*k.group) == status_text(*g) && k.group->state == g->state &&
+             k.creator == creator && k.group->thread == g->thread;
+    });
+    if (kind == kinds.end()) kind = kinds.insert(kind, {g, std::move(creator)});
     kind->count = saturating_add(kind->count, g->count);
     const Wait wait = wait_of(*g);
     kind->wait.add(wait.sum, wait.longest);
@@ -142,14 +155,7 @@ void append_states(const Snapshot& s, const Record& r, std::string& to) {
       }
     }
     if (k.group->thread) to.append(k.count > 1 ? ", threads" : ", thread");
-    if (const Frame* by = creator_frame(s, k.group->created_by)) {
-      to.append(", created by ");
-      append_clean(to, by->function);
-      to.push_back('\t');
-      append_clean(to, by->file.empty() ? "??" : by->file);
-      to.push_back(':');
-      append_dec(to, std::max(by->line, 0));
-    }
+    if (!k.creator.empty()) to.append(", created by ").append(k.creator);
     to.push_back('\n');
   }
 }

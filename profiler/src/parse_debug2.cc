@@ -209,6 +209,7 @@ class Reader {
         text.function = text.function.substr(0, at);
       }
     }
+    if (text.function.empty()) return;
     const auto [at, is_new] = creators_.try_emplace(text, kNone);
     if (is_new) {
       tables_.budget.charge(kRemembered);
@@ -380,7 +381,7 @@ class Reader {
     GroupOf of;
     if (eat_labels(labels, g.labels)) {
       // Ours puts the name of the goroutine before the labels.
-      const bool has_name = h.has_inner_labels && !g.labels.empty() &&
+      const bool has_name = h.count == 0 && h.has_inner_labels && !g.labels.empty() &&
                             g.labels.front().first == "name" && !g.labels.front().second.empty();
       if (has_name) {
         of.name = tables_.text(g.labels.front().second);
