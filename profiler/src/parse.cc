@@ -17,7 +17,7 @@ using Reader = Snapshot(std::string_view, const ParseOptions&);
 
 Snapshot detect(std::string_view bytes, const ParseOptions& options) {
   const size_t start = bytes.find_first_not_of(" \t\r\n");
-  if (start == bytes.npos) throw ParseError("the input is empty: expected a dump of goroutines");
+  if (start == bytes.npos) fail_at_byte("dump", 0, "expected goroutines, found an empty input");
   if (bytes[start] == '{') return read_json(bytes, options);
   if (is_debug1(bytes)) return read_debug1(bytes, options);
   if (is_pprof(bytes)) return read_pprof(bytes, options);
@@ -28,10 +28,10 @@ Snapshot detect(std::string_view bytes, const ParseOptions& options) {
   };
   const std::string_view head = bytes.substr(0, 4096);
   if (std::any_of(head.begin(), head.end(), is_binary)) return read_pprof(bytes, options);
-  throw ParseError(
-      "no dump of goroutines: expected profile.proto, `goroutine profile: total N`, "
-      "`goroutine N [state]:` or weir's JSON; the input begins " +
-      excerpt(bytes.substr(start)));
+  fail_at_byte("dump", start,
+               "expected profile.proto, `goroutine profile: total N`, `goroutine N [state]:` or "
+               "weir's JSON, found " +
+                   excerpt(bytes.substr(start)));
 }
 
 // A profile may be compressed once by who wrote it and once more on its way.

@@ -134,10 +134,15 @@ class Reader {
       const auto place = to_place(trimmed(block_.back()));
       const bool is_place = block_.size() > 1 && block_.back() != trimmed(block_.back());
       const bool is_creators = is_place && block_[block_.size() - 2].starts_with(kCreatedBy);
-      // No more than the end of the line is missing, as in what was copied by hand.
-      if (place && place->has_offset && (is_creators || h.goid == 1)) return;
-      block_is_cut_ = true;
-      if (!place || !place->has_offset) block_.resize(block_.size() - (is_place ? 2 : 1));
+      if (place && place->has_offset) {
+        // Digits of the offset may be missing; or no more than the end of the line, as in what was
+        // copied by hand.
+        block_.back() = block_.back().substr(0, block_.back().rfind(" +0x"));
+        block_is_cut_ = !is_creators && h.goid != 1;
+      } else {
+        block_is_cut_ = true;
+        block_.resize(block_.size() - (is_place ? 2 : 1));
+      }
     }
     is_cut_ |= block_is_cut_;
   }

@@ -42,14 +42,16 @@ bool read_attribute(std::string_view s, Header& to) {
     return true;
   }
   if (eat(s, "synctest bubble ")) return decimal(s).has_value();
-  const auto n = decimal(eat_digits(s));
-  if (!n) return false;
+  const std::string_view digits = eat_digits(s);
+  if (digits.empty()) return false;
+  const auto n = decimal(digits);
+  const uint64_t time = n.value_or(UINT64_MAX);  // more than there is room for
   if (s == " minutes") {
     to.has_minutes = true;
-    to.since_ns = times(*n, kMinute);
+    to.since_ns = times(time, kMinute);
   } else if (s == " s") {
-    to.since_ns = times(*n, kSecond);
-  } else if (s == " goroutines") {
+    to.since_ns = times(time, kSecond);
+  } else if (s == " goroutines" && n) {
     to.count = *n;
   } else {
     return false;

@@ -1,8 +1,10 @@
 // Finds goroutines in a text: a dump, or a log that has one in it. A log may put something before
 // every line, such as a time: the first goroutine's header tells what, and other lines lose what
-// looks like it (digits may differ).
+// looks like it (digits, fractions and blanks may differ). A header behind something else tells
+// anew.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -11,16 +13,35 @@
 
 namespace weir::profiler::parsing {
 
+// A number, perhaps with a fraction: times are written without one where it is zero.
+inline bool eat_number(std::string_view& s) {
+  if (eat_digits(s).empty()) return false;
+  if (s.size() > 1 && (s[0] == '.' || s[0] == ',') && is_digit(s[1])) {
+    s.remove_prefix(1);
+    eat_digits(s);
+  }
+  return true;
+}
+
 // The line without what looks like the prefix; as it is, where nothing does.
 inline std::string_view without_prefix(std::string_view line, std::string_view prefix) {
+  constexpr std::string_view kBlanks = " \t";
   std::string_view rest = line;
   while (!prefix.empty()) {
+    const size_t blanks = std::min(prefix.find_first_not_of(kBlanks), prefix.size());
     if (is_digit(prefix[0])) {
-      eat_digits(prefix);
-      if (eat_digits(rest).empty()) return line;
+      eat_number(prefix);
+      if (!eat_number(rest)) return line;
+    } else if (blanks != 0 && blanks != prefix.size() && !rest.empty()) {
+      // As in front of a day of one digit. (Blanks at the end of the prefix are counted: what comes
+      // then may begin with some of its own.)
+      const size_t here = std::min(rest.find_first_not_of(kBlanks), rest.size());
+      if (here == 0) return line;
+      rest.remove_prefix(here);
+      prefix.remove_prefix(blanks);
     } else if (rest.empty()) {
       // Blanks at the end of an empty line may have been cut off.
-      return prefix.find_first_not_of(" \t") == prefix.npos ? rest : line;
+      return blanks == prefix.size() ? rest : line;
     } else {
       if (rest[0] != prefix[0]) return line;
       rest.remove_prefix(1);
@@ -75,7 +96,9 @@ class LogLines {
 
   bool next() {
     if (!lines_.next(line_)) return false;
+    const size_t size = line_.size();
     if (!prefix_.empty()) line_ = without_prefix(line_, prefix_);
+    is_odd_ = !prefix_.empty() && line_.size() == size;
     return true;
   }
 
@@ -83,7 +106,7 @@ class LogLines {
     if (line_.starts_with(kStart)) {
       if (!parse_header(line_, h)) return false;
     } else {
-      const size_t at = found_ ? line_.npos : line_.find(kStart);
+      const size_t at = found_ && !is_odd_ ? line_.npos : line_.find(kStart);
       if (at == line_.npos || !parse_header(line_.substr(at), h)) return false;
       prefix_ = line_.substr(0, at);
     }
@@ -94,6 +117,7 @@ class LogLines {
   std::string_view line_, prefix_;
   bool has_line_ = false;  // line_ is a header that was not handed out yet
   bool found_ = false, is_at_end_ = false;
+  bool is_odd_ = false;  // line_ does not have the prefix that others have
 };
 
 }  // namespace weir::profiler::parsing

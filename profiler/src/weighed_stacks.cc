@@ -83,7 +83,9 @@ void WeighedStacks::add(const Snapshot& s, int sign, bool tags) {
       }
       end = stacks_.size();
     }
-    const auto count = static_cast<int64_t>(std::min<uint64_t>(g.count, INT64_MAX));
+    // No sum over samples is more than an int64_t has room for, whatever a dump says.
+    const auto count = static_cast<int64_t>(std::min(g.count, room_));
+    room_ -= static_cast<uint64_t>(count);
     samples_.push_back({first, end, sign * count, tags ? tag_of(g) : 0});
   }
 }

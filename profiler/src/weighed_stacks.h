@@ -54,6 +54,7 @@ class WeighedStacks {
   std::vector<Place> places_;
   std::vector<uint32_t> stacks_;  // indexes into places_
   std::vector<Sample> samples_;
+  uint64_t room_ = INT64_MAX;  // for values of further samples
   std::vector<std::string> tags_{""};
   std::unordered_map<std::string, uint32_t> tag_ids_{{"", 0}};
 };

@@ -228,6 +228,16 @@ TEST(CallGraph, IndexesThatPointNowhereArePassedOver) {
   EXPECT_EQ(call_graph(b.snapshot, {}).total, 3);
 }
 
+TEST(CallGraph, NoSumIsMoreThanThereIsRoomFor) {
+  SnapshotBuilder b;
+  const uint32_t main = b.call(0x10, "main", "main.cc", 1, 0);
+  const uint32_t stack = b.stack({b.call(0x20, "f", "main.cc", 2, 0), main});
+  for (int i = 0; i < 3; ++i) b.counted(stack, "select", UINT64_MAX - 1);
+  const CallGraph g = call_graph(b.snapshot);
+  EXPECT_EQ(g.total, INT64_MAX);
+  for (const CallGraph::Node& n : g.nodes) EXPECT_EQ(n.cum, INT64_MAX);
+}
+
 TEST(CallGraph, AnErrorNamesTheOptionAndTheFault) {
   const auto message = [](const CallGraphOptions& options) {
     try {

@@ -192,6 +192,32 @@ TEST(ParseDebug2, APrefixThatALogPutsBeforeEveryLineIsTakenOff) {
   }
 }
 
+TEST(ParseDebug2, APrefixMayChangeItsShape) {
+  // Days of one digit and of two, times with a fraction and without one, another program's name.
+  const std::string prefixes[] = {
+      "Jan  9 03:04:05.12Z host app[1]: ", "Jan 10 03:04:05Z host app[1]: ",
+      "Jan 10 03:04:05.1234Z host app[22]: ", "Jan 11 03:04:05Z elsewhere: "};
+  std::string text;
+  for (int i = 1; const std::string& p : prefixes) {
+    const std::string n = std::to_string(i++);
+    text += p + "goroutine " + n + " [select]:\n" + p + "main.f(...)\n" + p + "\t/main.go:" + n +
+            "\n" + p + "\n";
+  }
+  const Snapshot s = parse(text);
+  EXPECT_EQ(s.total, 4U);
+  EXPECT_FALSE(s.truncated);
+  for (uint64_t i = 1; i <= 4; ++i) {
+    EXPECT_EQ(find(s, i).functions, std::vector<std::string>{"main.f"}) << i;
+  }
+}
+
+TEST(ParseDebug2, MoreMinutesThanThereIsRoomForAreMany) {
+  const Snapshot s =
+      parse("goroutine 1 [IO wait, 99999999999999999999 minutes]:\nmain.f()\n\t/m.go:1 +0x1\n");
+  EXPECT_EQ(s.groups.at(0).wait_reason, "IO wait");
+  EXPECT_GT(s.groups.at(0).members.at(0).since_ns, INT64_MAX / 2);
+}
+
 TEST(ParseDebug2, ATextThatIsCutAnywhereGivesWhatIsWhole) {
   const std::string text = fixture("handmade-go1.21-debug2.txt");
   const Snapshot whole = parse(text);
@@ -209,9 +235,10 @@ TEST(ParseDebug2, ATextThatIsCutAnywhereGivesWhatIsWhole) {
     for (const Frame& f : s.frames) {
       const bool is_known =
           std::any_of(whole.frames.begin(), whole.frames.end(), [&f](const Frame& w) {
-            return f.function == w.function && f.file == w.file && f.line == w.line;
+            return f.function == w.function && f.file == w.file && f.line == w.line &&
+                   (f.offset == w.offset || f.offset == 0);
           });
-      ASSERT_TRUE(is_known) << f.function << " " << f.file << ":" << f.line;
+      ASSERT_TRUE(is_known) << f.function << " " << f.file << ":" << f.line << " +" << f.offset;
     }
     // Cut between two frames, or behind a goroutine, nothing shows that more was to come.
     const std::string_view kept = std::string_view(text).substr(0, cut);

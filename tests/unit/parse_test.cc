@@ -49,11 +49,11 @@ TEST(Parse, TellsTheFormatByTheContentGzipOrNot) {
 }
 
 TEST(Parse, WhatIsNoDumpIsRefusedWithWhatWasExpected) {
-  EXPECT_EQ(refusal(parse, ""), "the input is empty: expected a dump of goroutines");
-  EXPECT_EQ(refusal(parse, " \n"), "the input is empty: expected a dump of goroutines");
-  EXPECT_EQ(refusal(parse, "<html>\nx"),
-            "no dump of goroutines: expected profile.proto, `goroutine profile: total N`, "
-            "`goroutine N [state]:` or weir's JSON; the input begins \"<html>\"");
+  EXPECT_EQ(refusal(parse, ""), "dump: byte 0: expected goroutines, found an empty input");
+  EXPECT_EQ(refusal(parse, " \n"), "dump: byte 0: expected goroutines, found an empty input");
+  EXPECT_EQ(refusal(parse, "\n<html>\nx"),
+            "dump: byte 1: expected profile.proto, `goroutine profile: total N`, "
+            "`goroutine N [state]:` or weir's JSON, found \"<html>\"");
   EXPECT_EQ(refusal(parse, "heap profile: total 1\n"),
             "debug=1: line 1: expected a profile of goroutines, found one of \"heap\"");
   EXPECT_EQ(refusal(parse, std::string("\x0a\x05\0\1", 4)),
