@@ -1,9 +1,10 @@
 // DebugServer over cpp-httplib, on OS threads of its own. The only translation unit that includes
 // httplib.h.
 //
-// Invariants: a request is bounded in size and time; at most kExpensive captures and kSlow answers
-// that wait are under way, so that a thread is left for others; a dump is streamed while it is
-// encoded, never held as a whole; nothing of a request is printed back unescaped.
+// Invariants: a request is bounded in size and time, and its answer in time; at most kExpensive
+// captures, kPictures drawings and kSlow answers that wait are under way, so that a thread is left
+// for others; a dump is streamed while it is encoded, never held as a whole; nothing of a request
+// is printed back unescaped.
 
 #include <weir/http/debug_server.h>
 
@@ -14,6 +15,7 @@
 
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <memory>
 #include <semaphore>
 #include <system_error>
@@ -27,11 +29,18 @@ namespace weir::http {
 
 namespace {
 
-constexpr int kExpensive = 2;             // captures at once; more get 503
-constexpr int kSlow = 3;                  // answers that wait for seconds; more get 503
-constexpr int kThreads = 4 + kSlow;       // so that others are always answered
-constexpr size_t kMaxPayload = 64 << 10;  // bytes of a request's body
+constexpr int kExpensive = 2;  // captures at once; more get 503
+constexpr int kPictures = 2;   // likewise; others than those
+constexpr int kSlow = 3;       // answers that wait for seconds; more get 503
+constexpr int kThreads = kExpensive + kPictures + kSlow + 2;  // so that others are always answered
+constexpr size_t kMaxPayload = 1 << 20;  // bytes of a request's body: addresses of a large program
 constexpr time_t kReadTimeout = 5, kWriteTimeout = 30, kKeepAlive = 5;  // s
+// What a reader may take for an answer, besides kWriteTimeout for each piece: so long, and more for
+// one that is large.
+constexpr std::chrono::seconds kPatience{60};
+constexpr double kSlowestReader = 1e6;  // bytes/s
+
+using Clock = std::chrono::steady_clock;
 
 struct Address {
   std::string host;
@@ -80,6 +89,7 @@ struct DebugServer::Impl {
   Address address;
   bool loopback = true;
   std::counting_semaphore<kExpensive> expensive{kExpensive};
+  std::counting_semaphore<kPictures> pictures{kPictures};
   std::counting_semaphore<kSlow> slow{kSlow};
   std::atomic<bool> stopping{false};
   std::thread thread;
@@ -135,6 +145,9 @@ struct DebugServer::Impl {
       case Cost::capture:
         place = place_in(expensive);
         break;
+      case Cost::picture:
+        place = place_in(pictures);
+        break;
       case Cost::slow:
         place = place_in(slow);
         break;
@@ -160,8 +173,13 @@ struct DebugServer::Impl {
       const auto wanted = [this, &sink] { return !stopping && sink.is_writable(); };
       if (wait) wait(wanted);
       if (wait && !wanted()) return false;
-      bool whole =
-          write([&sink](std::string_view piece) { return sink.write(piece.data(), piece.size()); });
+      const auto start = Clock::now();
+      size_t written = 0;
+      bool whole = write([&](std::string_view piece) {
+        written += piece.size();
+        const std::chrono::duration<double> more(static_cast<double>(written) / kSlowestReader);
+        return Clock::now() - start < kPatience + more && sink.write(piece.data(), piece.size());
+      });
       if (whole) sink.done();
       return whole;
     });
@@ -180,6 +198,10 @@ DebugServer::DebugServer(std::string_view address) : impl_(std::make_unique<Impl
   i.server.set_tcp_nodelay(true);
   // All paths come here: httplib's own routing is by regular expressions.
   const auto handle = [&i](const httplib::Request& req, httplib::Response& res) {
+    // The library would cut the body up for whoever asks for many ranges of it, and make it a
+    // thousand times as large. A server may pass over Range (RFC 9110, 14.2). The request is the
+    // library's own variable, which it has read all of by now.
+    const_cast<httplib::Request&>(req).ranges.clear();
     try {
       i.handle(req, res);
     } catch (const std::exception& e) {

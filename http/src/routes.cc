@@ -44,6 +44,13 @@ Answer text(int status, std::string body) {
 
 Answer goroutines(const Query& q) {
   using profiler::Detail;
+  if (!q.param("seconds").empty()) {
+    Answer refusal = text(400,
+                          "\"seconds\" is not supported here: ask twice, and see the difference "
+                          "with pprof -diff_base\n");
+    refusal.pprof_error = true;
+    return refusal;
+  }
   Answer a;
   auto encode = [&a](Detail detail,
                      bool (*writer)(const profiler::Snapshot&, const profiler::Sink&)) {
@@ -141,6 +148,7 @@ Answer graph(const Query& q) {
     if (nodecount == 0) throw BadParameter{"nodecount", kNodes};
     if (kind == "waits") {
       const profiler::WaitGraphOptions options{q.param("focus"), q.param("ignore"), nodecount};
+      profiler::wait_graph({}, options);  // throws where an expression is none
       profiler::WaitGraph g = profiler::wait_graph(profiler::capture(), options);
       if (format != "text") return draw(std::move(g), format);
       Answer a;
@@ -163,7 +171,9 @@ Answer graph(const Query& q) {
     options.nodefraction = number<double>(q, "nodefraction", options.nodefraction, 1, kFraction);
     options.edgefraction = number<double>(q, "edgefraction", options.edgefraction, 1, kFraction);
     options.tags = choice(q, "tags", {"1", "0"}) == "1";
-    return draw(profiler::call_graph(profiler::capture(), options), format);
+    profiler::call_graph({}, options);
+    const profiler::Snapshot s = profiler::capture({.detail = profiler::Detail::groups});
+    return draw(profiler::call_graph(s, options), format);
   } catch (const BadParameter& bad) {
     return text(400, "invalid value for \"" + bad.name + "\": expected " + bad.expected + "\n");
   } catch (const profiler::error& e) {  // a regular expression that is none
@@ -233,7 +243,7 @@ struct Route {
 };
 constexpr Route kRoutes[] = {
     {"/debug/", Cost::cheap, index},
-    {"/debug/graph", Cost::capture, graph},
+    {"/debug/graph", Cost::picture, graph},
     {"/debug/pprof/", Cost::cheap, index},
     {"/debug/goroutine", Cost::capture, goroutines},
     {"/debug/pprof/goroutine", Cost::capture, goroutines},

@@ -34,6 +34,7 @@ struct Answer {
 enum class Cost : uint8_t {
   cheap,
   capture,  // looks at all goroutines, or names many functions
+  picture,  // has Graphviz draw, too
   slow,     // waits for seconds
 };
 Cost cost(const Query& query);

@@ -39,11 +39,32 @@ class Endpoint(unittest.TestCase):
                 self.assertEqual(zoo.request(path)[0], 404, path)
             self.assertEqual(zoo.request("/debug/goroutine?format=xml")[0], 400)
             self.assertEqual(zoo.request("/healthz", method="POST")[0], 405)
+            # Not the whole profile for the difference that is asked for.
+            self.assertEqual(zoo.request("/debug/pprof/goroutine?seconds=1")[0], 400)
+            for kind in ("calls", "waits"):
+                self.assertEqual(zoo.request(f"/debug/graph?kind={kind}&focus=(((")[0], 400)
             port = zoo.url.rsplit(":", 1)[1]
             for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "10.0.0.1"):
                 self.assertEqual(zoo.request("/healthz", headers={"Host": host})[0], 403, host)
             for host in (f"localhost:{port}", f"127.0.0.1:{port}", "localhost", "[::1]"):
                 self.assertEqual(zoo.request("/healthz", headers={"Host": host})[0], 200, host)
+
+    def test_ranges_do_not_multiply_an_answer(self):
+        with Zoo("--leak=none") as zoo:
+            for path in ("/debug/", "/debug/pprof/cmdline", "/debug/graph?format=dot", "/debug/nothing"):
+                for ranges in ("0-9", ",".join(["0-"] * 1500)):
+                    status, headers, body = zoo.request(path, headers={"Range": "bytes=" + ranges})
+                    self.assertEqual(status, 404 if path == "/debug/nothing" else 200)
+                    self.assertNotIn("Content-Range", headers)
+                    self.assertGreater(len(body), 10)
+                    self.assertLess(len(body), 20_000)
+
+    def test_symbols_of_a_large_program(self):
+        with Zoo("--leak=none") as zoo:
+            addresses = "+".join(["0x401000"] * 50_000).encode()
+            status, _, body = zoo.request("/debug/pprof/symbol", method="POST", data=addresses)
+            self.assertEqual(status, 200)
+            self.assertTrue(body.startswith(b"num_symbols: 1"))
 
     def test_debug1_is_read_by_pprof(self):
         with Zoo("--leak=nil_chan_receive", "--rate=50") as zoo:

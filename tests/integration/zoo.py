@@ -84,9 +84,12 @@ class Zoo:
         self.process.communicate()
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def request(self, path, headers=None, timeout=DEADLINE, method="GET"):
+    def request(self, path, headers=None, timeout=DEADLINE, method="GET", data=None):
         """(status, headers, body)"""
-        request = urllib.request.Request(self.url + path, headers=headers or {}, method=method)
+        headers = dict(headers or {})
+        if data is not None:
+            headers.setdefault("Content-Type", "application/octet-stream")  # as pprof sends it
+        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:
                 return response.status, response.headers, response.read()
