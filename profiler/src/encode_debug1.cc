@@ -94,14 +94,16 @@ void append_frames(const Snapshot& s, const Stack& stack, std::vector<Shown>& sh
 
 // In quotes where it would read as something else: a wait for what is called like a state, or what
 // has the marks of the line in it.
-void append_status(std::string& to, const Group& g) {
+std::string status_line(const Group& g) {
+  std::string text;
   const std::string_view status = status_text(g);
   const bool is_reason = g.state == State::waiting && !g.wait_reason.empty();
   if (is_reason && (is_state_name(status) || status.find_first_of(",\"") != status.npos)) {
-    append_quoted(to, status);
+    append_quoted(text, status);
   } else {
-    append_clean(to, status);
+    append_clean(text, status);
   }
+  return text;
 }
 
 // "main()\t/src/main.cc:50"; empty: not known.
@@ -121,19 +123,19 @@ std::string creator_text(const Snapshot& s, const Group& g) {
 // and creator, most goroutines first.
 void append_states(const Snapshot& s, const Record& r, std::string& to) {
   struct Kind {
-    const Group* group;  // one of them
-    std::string creator;
+    std::string status, creator;
+    bool thread = false;
     uint64_t count = 0;
     Wait wait{};
   };
   std::vector<Kind> kinds;
   for (const Group* g : r.groups) {
-    std::string creator = creator_text(s, *g);
-    auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& k) {
-      return status_text(*k.group) == status_text(*g) && k.group->state == g->state &&
-             k.creator == creator && k.group->thread == g->thread;
+    // Alike is what reads alike.
+    Kind its{status_line(*g), creator_text(s, *g), g->thread};
+    auto kind = std::find_if(kinds.begin(), kinds.end(), [&its](const Kind& k) {
+      return k.status == its.status && k.creator == its.creator && k.thread == its.thread;
     });
-    if (kind == kinds.end()) kind = kinds.insert(kind, {g, std::move(creator)});
+    if (kind == kinds.end()) kind = kinds.insert(kind, std::move(its));
     kind->count = saturating_add(kind->count, g->count);
     const Wait wait = wait_of(*g);
     kind->wait.add(wait.sum, wait.longest);
@@ -144,7 +146,7 @@ void append_states(const Snapshot& s, const Record& r, std::string& to) {
     to.append("# state: ");
     append_dec(to, k.count);
     to.push_back(' ');
-    append_status(to, *k.group);
+    to.append(k.status);
     if (k.wait.sum >= 0) {
       to.append(", wait ");
       append_duration(to, k.wait.sum);
@@ -154,7 +156,7 @@ void append_states(const Snapshot& s, const Record& r, std::string& to) {
         to.push_back(')');
       }
     }
-    if (k.group->thread) to.append(k.count > 1 ? ", threads" : ", thread");
+    if (k.thread) to.append(k.count > 1 ? ", threads" : ", thread");
     if (!k.creator.empty()) to.append(", created by ").append(k.creator);
     to.push_back('\n');
   }

@@ -157,7 +157,7 @@ class Reader {
       const std::string_view line = block_[i];
       if (is_known_frame(i)) {
         i += 2;
-      } else if (line.find(debug2::kUnavailable) != line.npos) {
+      } else if (trimmed(line) == debug2::kUnavailable) {
         ++i;
       } else if (line == debug2::kElided) {
         is_elided = true;
