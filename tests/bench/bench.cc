@@ -19,7 +19,7 @@ std::vector<Group>& all_groups() {
 }  // namespace
 
 void metric(std::string_view name, double value, std::string_view unit) {
-  std::printf("%.*s %.1f %.*s\n", static_cast<int>(name.size()), name.data(), value,
+  std::printf("%.*s %.3f %.*s\n", static_cast<int>(name.size()), name.data(), value,
               static_cast<int>(unit.size()), unit.data());
   std::fflush(stdout);
 }

@@ -16,7 +16,7 @@ import (
 
 // A unit that ends in "/s" is a throughput: more is better.
 func metric(name string, value float64, unit string) {
-	fmt.Printf("%s %.1f %s\n", name, value, unit)
+	fmt.Printf("%s %.3f %s\n", name, value, unit)
 }
 
 // Nanoseconds of `took` for each of n.

@@ -172,7 +172,9 @@ func benchProfiles() {
 			pprof.Lookup("goroutine").WriteTo(&out, profile.debug)
 			if d := time.Since(start); d < best {
 				best = d
-				stall = atomic.LoadInt64(&n.longest)
+			}
+			if longest := atomic.LoadInt64(&n.longest); longest > stall {
+				stall = longest
 			}
 			if m := statusBytes("VmHWM") - before; m > memory {
 				memory = m

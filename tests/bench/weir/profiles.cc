@@ -98,10 +98,8 @@ void measure(const std::string& name, int debug, int times, Neighbour& neighbour
     const auto start = Clock::now();
     write(debug, count);
     const double ms = bench::ns_since(start) / 1e6;
-    if (i == 0 || ms < best) {
-      best = ms;
-      stall = static_cast<double>(neighbour.longest.load()) / 1e6;
-    }
+    if (i == 0 || ms < best) best = ms;
+    stall = std::max(stall, static_cast<double>(neighbour.longest.load()) / 1e6);
     memory = std::max(memory, bench::status_bytes("VmHWM") - before);
   }
   bench::metric(name, best, "ms");
