@@ -104,7 +104,7 @@ Profile threadcreate_profile() {
 Profile creation_profile(const Snapshot& s) {
   Profile p;
   p.name = "creation";
-  p.sample_types = {{"goroutine", "count"}};
+  p.sample_types = {{"creation", "count"}};
   p.period_type = p.sample_types[0];
   p.time_ns = s.taken_at_ns;
   p.events = true;

@@ -144,7 +144,7 @@ class Profiles(unittest.TestCase):
             eventually(lambda: len(zoo.stuck_in("receive_without_send", "chan receive")) > 3, "some leaks")
             file = save(zoo, "/debug/pprof/creation", "creation.pb.gz")
             for source in ("/debug/pprof/creation", file):
-                self.assertRegex(pprof(zoo, source, "-top"), r"Type: goroutine[\s\S]*zoo::")
+                self.assertRegex(pprof(zoo, source, "-top"), r"Type: creation[\s\S]*zoo::")
             self.assertEqual(pprof(zoo, file, "-comments").strip(), "")
             # Whole stacks: more than the place of the go call.
             depths = [len(line.split()) for line in re.findall(r"^ +\d+: (.*)$", pprof(zoo, file, "-raw"), re.M)]

@@ -82,7 +82,7 @@ TEST(CreationProfile, GoroutinesByTheStackThatCreatedThem) {
   const std::string peek = pprof("-peek='born::create$'", p);
   EXPECT_NE(peek.find("born::by_one_way"), peek.npos) << peek;
   EXPECT_NE(peek.find("born::by_another"), peek.npos) << peek;
-  EXPECT_NE(pprof("-raw", p).find("goroutine/count"), std::string::npos);
+  EXPECT_NE(pprof("-raw", p).find("creation/count"), std::string::npos);
   const std::string text = written(write_debug1, p);
   EXPECT_EQ(text.rfind("creation profile: total " + std::to_string(s.total) + "\n", 0), 0U) << text;
   EXPECT_NE(text.find("\n3 @ 0x"), text.npos) << text;
