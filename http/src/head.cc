@@ -1,0 +1,219 @@
+#include "head.h"
+
+#include <charconv>
+#include <optional>
+
+#include "text.h"
+
+namespace weir::http {
+
+namespace {
+
+// What the fields say about the connection and of the body.
+struct Fields {
+  std::optional<uint64_t> length;
+  bool chunked = false, close = false, keep_alive = false, expects_continue = false;
+  int hosts = 0;
+};
+
+std::string_view next_line(std::string_view& rest) {
+  const size_t end = rest.find('\n');
+  std::string_view line = rest.substr(0, end);
+  rest.remove_prefix(end + 1);
+  if (!line.ends_with('\r')) throw BadHead(400, "a line of the head does not end with CR LF");
+  line.remove_suffix(1);
+  return line;
+}
+
+uint64_t parse_length(std::string_view value) {
+  uint64_t n = 0;
+  const auto [at, err] = std::from_chars(value.data(), value.data() + value.size(), n);
+  if (err != std::errc() || at != value.data() + value.size() || n >> 63) {
+    throw BadHead(400, "Content-Length is not a number of bytes");
+  }
+  return n;
+}
+
+// bytes=0-99,200-,-5: what cpp-httplib takes; it would refuse the request for anything else, which
+// a server passes over (RFC 9110, 14.2).
+bool is_range(std::string_view value) noexcept {
+  if (!value.starts_with("bytes=")) return false;
+  value.remove_prefix(6);
+  int ranges = 0;
+  for (std::string_view one; next_element(value, one); ++ranges) {
+    const size_t dash = one.find('-');
+    if (dash == std::string_view::npos || one.size() == 1 || one.size() > 40) return false;
+    const auto digits = [](std::string_view s) {
+      return s.size() <= 18 && s.find_first_not_of("0123456789") == s.npos;
+    };
+    if (!digits(one.substr(0, dash)) || !digits(one.substr(dash + 1))) return false;
+  }
+  return ranges > 0 && ranges <= 16;
+}
+
+void append_escaped(std::string& to, std::string_view value) {
+  for (const char c : value) {
+    if (c == '%') {
+      to.append("%25");
+    } else {
+      to.push_back(c);
+    }
+  }
+}
+
+// Appends the fields that the library is to see to `text`.
+Fields parse_fields(std::string_view rest, bool response, std::string& text) {
+  Fields f;
+  for (;;) {
+    const std::string_view line = next_line(rest);
+    if (line.empty()) break;
+    if (line.front() == ' ' || line.front() == '\t') {
+      throw BadHead(400, "a field that goes on in the next line");
+    }
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) throw BadHead(400, "a field without a colon");
+    const std::string_view name = line.substr(0, colon), value = trim(line.substr(colon + 1));
+    if (!is_token(name)) throw BadHead(400, "a field whose name is none");
+    for (const char c : value) {
+      if (!is_text(c)) throw BadHead(400, "a field with a control character");
+    }
+    std::string_view list = value;
+    if (same_word(name, "Content-Length")) {
+      for (std::string_view one; next_element(list, one);) {
+        const uint64_t n = parse_length(one);
+        if (f.length && *f.length != n) throw BadHead(400, "two different Content-Lengths");
+        f.length = n;
+      }
+      if (!f.length) throw BadHead(400, "Content-Length is not a number of bytes");
+      continue;
+    }
+    if (same_word(name, "Transfer-Encoding")) {
+      if (f.chunked || !same_word(value, "chunked")) {
+        throw BadHead(501, "a Transfer-Encoding other than chunked");
+      }
+      f.chunked = true;
+      continue;
+    }
+    if (same_word(name, "Connection")) {
+      for (std::string_view one; next_element(list, one);) {
+        f.close |= same_word(one, "close");
+        f.keep_alive |= same_word(one, "keep-alive");
+      }
+    } else if (same_word(name, "Expect")) {
+      if (!response && !same_word(value, "100-continue")) {
+        throw BadHead(417, "an Expect other than 100-continue");
+      }
+      f.expects_continue = true;
+      continue;  // the wire answers it
+    } else if (same_word(name, "Host")) {
+      ++f.hosts;
+    } else if (same_word(name, "Range") && !response && !is_range(value)) {
+      continue;
+    }
+    text.append(name).append(": ");
+    append_escaped(text, value);
+    text.append("\r\n");
+  }
+  return f;
+}
+
+void end_text(Head& head, const std::optional<uint64_t>& length) {
+  if (length) head.text.append("Content-Length: ").append(std::to_string(*length)).append("\r\n");
+  head.text.append("\r\n");
+}
+
+// "HTTP/1.0" or "HTTP/1.1"; true: 1.0.
+bool is_http10(std::string_view version) {
+  if (version == "HTTP/1.1") return false;
+  if (version == "HTTP/1.0") return true;
+  throw BadHead(version.starts_with("HTTP/") ? 505 : 400, "a version other than HTTP/1.0 and 1.1");
+}
+
+bool has_body(int status, std::string_view method) noexcept {
+  return method != "HEAD" && status != 204 && status != 304;
+}
+
+}  // namespace
+
+size_t head_size(std::string_view bytes, size_t from) noexcept {
+  size_t start = bytes.find_first_not_of("\r\n");  // RFC 9112, 2.2
+  if (start == bytes.npos) return bytes.npos;
+  start = std::max(start, from < 3 ? 0 : from - 3);
+  const size_t end = bytes.find("\r\n\r\n", start);
+  return end == bytes.npos ? end : end + 4;
+}
+
+Head parse_request_head(std::string_view bytes) {
+  bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+  if (bytes.empty()) throw BadHead(400, "an empty head");
+  Head head;
+  const std::string_view line = next_line(bytes);
+  const size_t first = line.find(' '), last = line.rfind(' ');
+  if (first == last || !is_token(line.substr(0, first))) {
+    throw BadHead(400, "the first line is not METHOD TARGET VERSION");
+  }
+  for (const char c : line.substr(first + 1, last - first - 1)) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) {
+      throw BadHead(400, "the target has a space or a control character");
+    }
+  }
+  head.http10 = is_http10(line.substr(last + 1));
+  head.text.reserve(line.size() + bytes.size() + 64);
+  head.text.append(line).append("\r\n");
+  const Fields f = parse_fields(bytes, false, head.text);
+  if (f.hosts > 1 || (f.hosts == 0 && !head.http10)) {
+    throw BadHead(400, "there must be one Host");
+  }
+  // Whoever is between us and the client may have believed the other one (RFC 9112, 6.3).
+  if (f.chunked && (f.length || head.http10)) {
+    throw BadHead(400, "Transfer-Encoding with Content-Length or HTTP/1.0");
+  }
+  head.keep_alive = !f.close && (!head.http10 || f.keep_alive);
+  head.expects_continue = f.expects_continue && !head.http10;
+  if (f.chunked) {
+    head.framing = Framing::chunked;
+  } else if (f.length.value_or(0) != 0) {
+    head.framing = Framing::length;
+    head.length = *f.length;
+  }
+  end_text(head, f.length);
+  return head;
+}
+
+Head parse_response_head(std::string_view bytes, std::string_view method) {
+  bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+  if (bytes.empty()) throw BadHead(502, "an empty head");
+  Head head;
+  const std::string_view line = next_line(bytes);
+  const size_t space = std::min(line.find(' '), line.size());
+  head.http10 = is_http10(line.substr(0, space));
+  const std::string_view rest = line.substr(std::min(space + 1, line.size()));
+  const auto [at, err] = std::from_chars(rest.data(), rest.data() + rest.size(), head.status);
+  if (err != std::errc() || at != rest.data() + 3 || head.status < 100 ||
+      (rest.size() > 3 && rest[3] != ' ')) {
+    throw BadHead(502, "the first line is not VERSION STATUS REASON");
+  }
+  head.reason = rest.substr(std::min<size_t>(4, rest.size()));
+  // The library matches the line by a regular expression, which takes stack for each character.
+  head.text.append(head.http10 ? "HTTP/1.0 " : "HTTP/1.1 ").append(rest.substr(0, 3));
+  head.text.append("\r\n");
+  const Fields f = parse_fields(bytes, true, head.text);
+  head.keep_alive = !f.close && (!head.http10 || f.keep_alive);
+  const bool body = head.status >= 200 && has_body(head.status, method);
+  if (body && f.chunked) {
+    head.framing = Framing::chunked;
+    if (f.length) head.keep_alive = false;  // RFC 9112, 6.3: an error, or an attack
+  } else if (body && f.length) {
+    head.framing = *f.length == 0 ? Framing::none : Framing::length;
+    head.length = *f.length;
+  } else if (body) {
+    head.framing = Framing::close;
+    head.keep_alive = false;
+  }
+  // Where there is none, the library would wait for a body of that length.
+  const bool shown = f.length && !f.chunked && head.status != 304 && head.status != 204;
+  end_text(head, shown ? f.length : std::nullopt);
+  return head;
+}
+
+}  // namespace weir::http
