@@ -17,4 +17,13 @@ class ServerProtocol : public httplib::Server {
   using httplib::Server::process_request;
 };
 
+// Never connects by itself.
+class ClientProtocol : public httplib::ClientImpl {
+ public:
+  ClientProtocol() : ClientImpl("") {}
+  // Writes a request to `stream` and reads the response from it, whose body goes to the request's
+  // content_receiver. False: it failed, for a reason that the stream or `error` knows.
+  using httplib::ClientImpl::process_request;
+};
+
 }  // namespace weir::http

@@ -61,13 +61,7 @@ ServerConn::~ServerConn() {
   close_now();
 }
 
-void ServerConn::close_now() noexcept {
-  try {
-    wire_.conn().close();
-  } catch (const net::error&) {
-    // Somebody else was first.
-  }
-}
+void ServerConn::close_now() noexcept { wire_.close(); }
 
 void ServerConn::close_if_idle() noexcept {
   Phase idle = Phase::idle;
@@ -90,7 +84,8 @@ void ServerConn::serve() {
 }
 
 bool ServerConn::serve_one() {
-  if (!wire_.wait(server_->options.idle_timeout)) return false;
+  wire_.prepare_wait(server_->options.idle_timeout);
+  if (!wire_.wait()) return false;
   Phase idle = Phase::idle;
   if (!phase_.compare_exchange_strong(idle, Phase::active)) return false;
   if (read_request()) run_handler();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace weir::http {
 
@@ -62,14 +63,17 @@ bool Wire::fill(duration timeout) {
   return n != 0;
 }
 
-bool Wire::wait(duration timeout) {
+void Wire::prepare_wait(duration timeout) {
+  if (begin_ == in_.size()) read_within(timeout);
+}
+
+bool Wire::wait() {
   if (begin_ != in_.size()) return true;
   // Who waits for long holds no buffers.
   std::string().swap(in_);
   begin_ = 0;
   std::string().swap(head_);
   if (out_.capacity() > kBuffer) std::string().swap(out_);
-  read_within(timeout);
   char first[512];
   const size_t n = conn_.read(first, sizeof first);
   in_.reserve(kBuffer);
@@ -161,6 +165,14 @@ void Wire::flush() {
   out_.clear();
 }
 
+void Wire::close() const noexcept {
+  try {
+    conn_.close();
+  } catch (const net::error&) {
+    // It was closed before.
+  }
+}
+
 void Wire::await_byte() { read_within({}); }
 
 void Wire::interrupt_read() noexcept {
@@ -174,19 +186,18 @@ void Wire::interrupt_read() noexcept {
 
 void Wire::unread(char c) { in_.push_back(c); }
 
-ssize_t Wire::read(char* to, size_t size) {
+ssize_t Wire::read(char* to, size_t size) try {
+  if (on_read_) std::exchange(on_read_, nullptr)();
   if (head_at_ != head_.size()) {
     const size_t n = std::min(size, head_.size() - head_at_);
     std::memcpy(to, head_.data() + head_at_, n);
     head_at_ += n;
     return static_cast<ssize_t>(n);
   }
-  try {
-    return static_cast<ssize_t>(read_body(to, size, read_timeout_));
-  } catch (const std::exception&) {
-    error_ = std::current_exception();
-    return -1;
-  }
+  return static_cast<ssize_t>(read_body(to, size, read_timeout_));
+} catch (const std::exception&) {
+  error_ = std::current_exception();
+  return -1;
 }
 
 ssize_t Wire::write(const char* bytes, size_t size) {

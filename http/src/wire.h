@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,14 +34,19 @@ class Wire final : public httplib::Stream {
 
   // --- heads ---
 
+  // Before wait: for how long. Apart from it, so that others who know that somebody waits may then
+  // move the deadline of conn() to wake him.
+  void prepare_wait(duration timeout);
   // Blocks until the first bytes of a head are there. False: the other side closed before. Throws
   // net::error.
-  bool wait(duration timeout);
+  bool wait();
   // The rest of the head. Bytes beyond it stay for the body and for the next one. Throws BadHead
   // (431 where it is larger than `max` bytes), net::error, BadBody where it ends too early.
   std::string_view read_head(size_t max, duration timeout);
   // Sets what read() gives from here on: `head.text`, then the body.
   void show(Head head);
+  // Called by the library's first read, to show() what it is to read; null: it was shown before.
+  void on_read(std::function<void()> f) { on_read_ = std::move(f); }
 
   // --- the body ---
 
@@ -70,10 +76,14 @@ class Wire final : public httplib::Stream {
   // What made the library's read or write fail; null: nothing.
   std::exception_ptr error() const noexcept { return error_; }
   const net::Conn& conn() const noexcept { return conn_; }
+  // At once. May be called by anybody, and again.
+  void close() const noexcept;
 
   // For somebody else who reads a byte off conn(), meanwhile: takes the deadline back; makes him
   // stop; gives the byte back.
   void await_byte();
+  // Others may have moved the deadlines of conn().
+  void forget_deadlines() noexcept { read_by_ = write_by_ = net::time_point::min(); }
   void interrupt_read() noexcept;
   void unread(char c);
 
@@ -109,6 +119,7 @@ class Wire final : public httplib::Stream {
   bool ended_ = true;
   bool asks_ = false;
 
+  std::function<void()> on_read_;
   bool muted_ = false, broken_ = false;
   duration read_timeout_{}, write_timeout_{};
   net::time_point read_by_ = net::kNoDeadline, write_by_ = net::kNoDeadline;

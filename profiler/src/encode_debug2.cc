@@ -7,7 +7,8 @@
 //   	/src/zoo.cc:50 +0x20 .c:50
 //
 // A goroutine that has been running or runnable for seconds tells so (`running, 12 s`), one that
-// waits for a network connection tells which (`IO wait, read tcp 127.0.0.1:80->127.0.0.1:5432`).
+// waits for a network connection tells which (`IO wait, read tcp 127.0.0.1:80->127.0.0.1:5432`),
+// one that waits for the body of an HTTP response, whose (`select, body of GET http://host/ 200`).
 //
 // The requester comes first, then all others by id; plain threads and goroutines that are locked to
 // one are `locked to thread`; those that are proved to wait for ever are `(leaked)`. The text
@@ -184,6 +185,16 @@ void append_connection(const Snapshot& s, const Object& o, std::string& to) {
   append_clean(to, text);
 }
 
+// The response whose body somebody should read or close.
+void append_body(const Snapshot& s, const Object& o, std::string& to) {
+  if (o.kind != "http_body") return;
+  std::string text(text_of(s, o.method));
+  text.append(" ").append(text_of(s, o.url)).append(" ").append(std::to_string(o.status));
+  for (char& c : text) c = c == '[' ? '(' : c == ']' ? ')' : c == ',' ? ';' : c;
+  to.append(", body of ");
+  append_clean(to, text);
+}
+
 // State or wait reason, with Go's mark of who never goes on.
 void append_status(const Group& g, std::string& to) {
   if (g.state != State::waiting || g.wait_reason.empty()) {
@@ -215,6 +226,7 @@ void append_header(const Snapshot& s, const Group& g, const Member* m, std::stri
   }
   if (m && m->object_count == 1 && m->first_object < s.objects.size()) {
     append_connection(s, s.objects[m->first_object], to);
+    append_body(s, s.objects[m->first_object], to);
   }
   append_labels(to, m ? text_of(s, m->name) : std::string_view(), g.labels);
   to.append("]:\n");

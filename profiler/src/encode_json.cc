@@ -27,7 +27,9 @@
 //                     [waiters 0], [signals 0], [signalled_at null], [timer false],
 //                     [armed false]}: *_at are indexes into locations. Of kind "io" without send,
 //                     and with {fd, network, local, remote, direction}: direction "read" or
-//                     "write"; network as in net::dial, addresses as texts, "" where not known
+//                     "write"; network as in net::dial, addresses as texts, "" where not known. Of
+//                     kind "http_body" with {method, url, status}: of the request and its response;
+//                     made_at is where the request was made
 //   contexts          {kind, state, made_at, count, forgotten, waiters, oldest_ns,
 //                     oldest_maker_goid}: those that can be cancelled and still exist, by place and
 //                     state; forgotten: nobody can cancel them any more
@@ -168,6 +170,9 @@ void describe(Element& e, const Snapshot& s, const Object& o) {
     e.key("fd").value(o.fd).key("network").value(text_of(s, o.network));
     e.key("local").value(text_of(s, o.local)).key("remote").value(text_of(s, o.remote));
     e.key("direction").value(std::string_view(o.send ? "write" : "read"));
+  } else if (o.kind == "http_body") {
+    e.key("method").value(text_of(s, o.method)).key("url").value(text_of(s, o.url));
+    e.key("status").value(o.status);
   }
   e.close('}');
 }

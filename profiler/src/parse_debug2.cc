@@ -60,7 +60,7 @@ struct Entry {
 struct GroupText {
   std::string_view status, labels;
   uint32_t stack = 0, created_by = kNone;
-  bool locked = false, has_minutes = false, has_inner_labels = false;
+  bool locked = false, has_minutes = false, has_inner_labels = false, has_body = false;
   bool operator==(const GroupText&) const = default;
 };
 
@@ -335,6 +335,9 @@ class Reader {
     if (!h.connection.empty()) {
       m.first_object = connection(h.connection);
       m.object_count = m.objects_total = 1;
+    } else if (h.has_body) {
+      m.first_object = body(h);
+      m.object_count = m.objects_total = 1;
     }
     if (goids_.size() == 1) {
       first_goid_ = lowest_goid_ = h.goid;
@@ -372,14 +375,15 @@ class Reader {
   }
 
   GroupOf group_of(const Header& h) {
-    const GroupText text{h.status,      h.labels,          stack_, created_by_, h.locked,
-                         h.has_minutes, h.has_inner_labels};
+    const GroupText text{h.status,      h.labels,           stack_,    created_by_, h.locked,
+                         h.has_minutes, h.has_inner_labels, h.has_body};
     // Counted ones stay apart, as they were.
     const auto known = h.count != 0 ? groups_.end() : groups_.find(text);
     if (known != groups_.end()) return known->second;
     tables_.budget.charge(kRemembered);
     Group g;
     set_status(h, g);
+    if (h.has_body) g.object_kind = "http_body";
     g.stack = stack_;
     g.created_by = created_by_;
     std::string_view labels = h.labels;
@@ -431,6 +435,17 @@ class Reader {
     at->second = static_cast<uint32_t>(tables_.snapshot.objects.size());
     tables_.snapshot.objects.push_back(std::move(o));
     return at->second;
+  }
+
+  uint32_t body(const Header& h) {
+    tables_.budget.charge(sizeof(Object) + kRemembered);
+    Object o;
+    o.kind = "http_body";
+    o.method = tables_.text(h.body.method);
+    o.url = tables_.text(h.body.url);
+    o.status = h.body.status;
+    tables_.snapshot.objects.push_back(std::move(o));
+    return static_cast<uint32_t>(tables_.snapshot.objects.size() - 1);
   }
 
   uint32_t address(std::string_view s, bool is_ip) {

@@ -41,6 +41,18 @@ bool read_attribute(std::string_view s, Header& to) {
     to.connection = s;
     return true;
   }
+  if (eat(s, "body of ")) {
+    const size_t first = s.find(' '), last = s.rfind(' ');
+    if (first == s.npos || first == last) return false;
+    std::string_view status = s.substr(last + 1);
+    const std::string_view digits = eat_digits(status);
+    const bool is_padded = digits.size() > 1 && digits.front() == '0';
+    if (!status.empty() || digits.empty() || digits.size() > 3 || is_padded) return false;
+    to.body = {s.substr(0, first), s.substr(first + 1, last - first - 1),
+               static_cast<int>(*decimal(digits))};
+    to.has_body = true;
+    return true;
+  }
   if (eat(s, "synctest bubble ")) return decimal(s).has_value();
   const std::string_view digits = eat_digits(s);
   if (digits.empty()) return false;

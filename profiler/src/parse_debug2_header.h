@@ -18,8 +18,13 @@ struct Header {
   std::string_view status;      // with its marks
   std::string_view labels;      // with their braces; empty: none
   std::string_view connection;  // "read tcp 127.0.0.1:80->.."
-  int64_t since_ns = -1;        // -1: not told
-  uint64_t count = 0;           // 0: one goroutine; else so many, without ids
+  bool has_body = false;        // it waits for that of a response:
+  struct {
+    std::string_view method, url;
+    int status = 0;
+  } body;
+  int64_t since_ns = -1;  // -1: not told
+  uint64_t count = 0;     // 0: one goroutine; else so many, without ids
   bool has_minutes = false;
   bool locked = false;
   bool has_inner_labels = false;  // within the brackets

@@ -148,6 +148,9 @@ constexpr Field<Object> kObject[] = {
     {"local", Text{&Object::local}, false},
     {"remote", Text{&Object::remote}, false},
     {"direction", Direction(), false},
+    {"method", Text{&Object::method}, false},
+    {"url", Text{&Object::url}, false},
+    {"status", &Object::status, false},
 };
 constexpr Field<ContextGroup> kContext[] = {
     {"kind", &ContextGroup::kind},

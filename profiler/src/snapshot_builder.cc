@@ -179,6 +179,10 @@ Object SnapshotBuilder::make_object(const introspect::Goroutine& g, uint32_t i) 
     object.network = intern_text(g.io_network);
     object.local = intern_text(g.io_local);
     object.remote = intern_text(g.io_remote);
+  } else if (o.kind == introspect::ObjectKind::http_body) {
+    object.status = o.status;
+    object.method = intern_text(g.http_method);
+    object.url = intern_text(g.http_url);
   }
   return object;
 }
@@ -246,7 +250,8 @@ void SnapshotBuilder::add_member(size_t slot, const Probe& probe, uint32_t group
   member.name = intern_text(g.name);
   member.stack_bytes = probe.stack_bytes;
   member.cpu_ns = g.cpu_ns;
-  if (detail_ == Detail::objects || g.object_kind == introspect::ObjectKind::io) {
+  if (detail_ == Detail::objects || g.object_kind == introspect::ObjectKind::io ||
+      g.object_kind == introspect::ObjectKind::http_body) {
     add_objects(slot, g, member);
   }
   chunk.groups[chunk.used++] = group;

@@ -179,6 +179,9 @@ std::string describe(const Snapshot& s, const Object& o) {
       const std::string_view address = encode::text_of(s, i);
       if (!address.empty()) text.append(text.empty() ? "" : ", ").append(word).append(address);
     }
+  } else if (o.kind == "http_body") {
+    text.append(encode::text_of(s, o.method)).append(" ").append(encode::text_of(s, o.url));
+    if (o.status != 0) add("status ", static_cast<uint64_t>(o.status));
   }
   return text;
 }

@@ -134,13 +134,25 @@ void copy_text(char (&to)[N], const char (&from)[N]) noexcept {
   for (size_t i = 0; i < N; i++) to[i] = from[i];
 }
 
+void read_body(const weir::detail::http_body& body, Goroutine& g) noexcept {
+  Object& o = g.objects[0];
+  clear(o);
+  o.kind = ObjectKind::http_body;
+  o.address = &body;
+  o.made_pc = body.made_pc;
+  o.status = body.status;
+  copy_text(g.http_method, body.method);
+  copy_text(g.http_url, body.url);
+  g.object_count = g.objects_total = 1;
+}
+
 ObjectKind object_kind(const G* gp) noexcept {
   if (!gp->waitobj) return ObjectKind::none;
   switch (gp->waitreason) {
     case WaitReason::chan_receive:
     case WaitReason::chan_send:
     case WaitReason::select:
-      return ObjectKind::chan;
+      return gp->waits_for ? ObjectKind::http_body : ObjectKind::chan;
     case WaitReason::mutex_lock:
       return ObjectKind::mutex;
     case WaitReason::rwmutex_rlock:
@@ -168,6 +180,10 @@ void read_wait(const G* gp, Goroutine& g, Detail detail) noexcept {
   g.context = gp->wait_context;
   const void* at = gp->waitobj;
   if (!at) return;
+  if (g.object_kind == ObjectKind::http_body) {
+    read_body(*gp->waits_for, g);
+    return;
+  }
   if (detail == Detail::member && gp->waitreason != WaitReason::io_wait) return;
   switch (gp->waitreason) {
     case WaitReason::chan_receive:
@@ -258,6 +274,7 @@ void read_fixed(const G* gp, Goroutine& g, Detail detail) noexcept {
   g.object_count = g.objects_total = 0;
   g.labels = nullptr;
   g.name[0] = g.io_network[0] = g.io_local[0] = g.io_remote[0] = 0;
+  g.http_method[0] = g.http_url[0] = 0;
   if (detail == Detail::group) return;
   const char* name = gp->names[gp->shown_name.load(std::memory_order_seq_cst)];
   for (size_t i = 0; i < sizeof g.name; i++) g.name[i] = name[i];
@@ -311,8 +328,8 @@ const char* to_string(WaitReason r) noexcept {
 }
 
 const char* to_string(ObjectKind k) noexcept {
-  constexpr const char* kNames[] = {"",          "chan", "mutex",     "rwmutex",
-                                    "waitgroup", "cond", "semaphore", "io"};
+  constexpr const char* kNames[] = {"",     "chan",      "mutex", "rwmutex",  "waitgroup",
+                                    "cond", "semaphore", "io",    "http_body"};
   return kNames[static_cast<size_t>(k)];
 }
 

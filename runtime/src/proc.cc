@@ -367,6 +367,7 @@ void init_g(G* gp, const detail::func& fn, const void* gopc, uint64_t parent_goi
   gp->waitobj = nullptr;
   gp->waitobj_count = 0;
   gp->wait_context = nullptr;
+  gp->waits_for = nullptr;
   gp->cpu_ticks.store(0, kRelaxed);
   gp->param = nullptr;
   gp->eh = {};

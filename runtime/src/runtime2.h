@@ -19,6 +19,7 @@
 #pragma once
 
 #include <weir/detail/recording.h>
+#include <weir/detail/resource.h>
 #include <weir/detail/sema.h>
 #include <weir/go.h>
 #include <weir/introspect.h>
@@ -119,7 +120,8 @@ struct alignas(64) G {
   const void* startpc;
   const detail::func* fn;
   void* closure;
-  std::atomic<label_set*> labels;  // counted reference; null: none (labels.h)
+  std::atomic<label_set*> labels;      // counted reference; null: none (labels.h)
+  const detail::http_body* waits_for;  // in truth, by its waits on channels; null: the channels
   uintptr_t stack_lo,
       stack_hi;   // [lo, hi); in a slot hi is the G itself, the closure just below it
   uint32_t slot;  // index of the slot

@@ -53,6 +53,7 @@ G* register_thread() {
   gp->waitobj = nullptr;
   gp->waitobj_count = 0;
   gp->wait_context = nullptr;
+  gp->waits_for = nullptr;
   gp->parent_goid = 0;
   gp->gopc = gp->startpc = nullptr;
   gp->creation = 0;

@@ -136,8 +136,9 @@ TEST_P(Blocking, TenThousandCallsUseABoundedNumberOfThreads) {
       {.maxprocs = procs(), .max_blocking = kLimit});
   auto took = std::chrono::steady_clock::now() - before;
   EXPECT_EQ(done.load(), calls);
-  // Besides: those that run goroutines, those that spin or have just come back, sysmon, main.
-  EXPECT_LE(most.load(), kLimit + 2 * procs() + 16);
+  // Besides: those that run goroutines or spin, sysmon, main, and those that have just come back,
+  // which on a busy machine are some.
+  EXPECT_LE(most.load(), 3 * kLimit);
   // Far less than one after the other.
   EXPECT_LT(took, calls * 1ms / 4 + (kSanitized ? 20s : 2s));
 }

@@ -42,7 +42,17 @@ enum class WaitReason : uint8_t {
 };
 const char* to_string(WaitReason r) noexcept;
 
-enum class ObjectKind : uint8_t { none, chan, mutex, rwmutex, waitgroup, cond, semaphore, io };
+enum class ObjectKind : uint8_t {
+  none,
+  chan,
+  mutex,
+  rwmutex,
+  waitgroup,
+  cond,
+  semaphore,
+  io,
+  http_body
+};
 const char* to_string(ObjectKind k) noexcept;
 
 // What a goroutine waits for, as it stood while the goroutine was held. Fields of other kinds are
@@ -69,11 +79,14 @@ struct Object {
   uint64_t signals;              // cond: calls of signal and broadcast; semaphore: of release
   const void* signal_pc;         // cond, semaphore: the last of them
   int fd;                        // io; `send`: it waits to write
+  int status;                    // http_body: of the response
 };
 
 inline constexpr size_t kMaxObjects = 8;  // of a select that are recorded
 inline constexpr size_t kMaxName = 31;
 inline constexpr size_t kMaxAddress = 63;  // bytes of a network address that are recorded
+inline constexpr size_t kMaxMethod = 15;   // and of an HTTP request's method
+inline constexpr size_t kMaxUrl = 255;     // and of its URL
 
 // The labels of a goroutine: immutable, counted.
 using LabelSet = rt::label_set;
@@ -112,6 +125,9 @@ struct Goroutine {
   // io: of its one object; empty for any other.
   char io_network[8];
   char io_local[kMaxAddress + 1], io_remote[kMaxAddress + 1];
+  // http_body: of its one object; empty for any other. The object's made_pc is where the request
+  // was made.
+  char http_method[kMaxMethod + 1], http_url[kMaxUrl + 1];
 };
 
 // Where its execution stands. Of the callee-saved registers the frame pointer is the only one that
@@ -134,8 +150,8 @@ enum class Scan : uint8_t {
 // How much `hold` reads of a goroutine. Each step touches more memory, and among a million
 // goroutines none of it is in a cache.
 enum class Detail : uint8_t {
-  group,    // what goroutines alike have in common: not name, io_*, context, objects
-  member,   // and these but for objects: an IO wait's addresses are read, too
+  group,    // what goroutines alike have in common: not name, io_*, http_*, context, objects
+  member,   // and these but for objects: those of kinds io and http_body are read, too
   objects,  // everything
 };
 

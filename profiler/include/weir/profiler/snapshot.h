@@ -54,7 +54,8 @@ enum class State : uint8_t { idle, runnable, running, syscall, waiting, dead, co
 
 // What a goroutine waits for. The `_at`s are indexes into Snapshot::locations, kNone: not known.
 struct Object {
-  std::string kind;  // "chan", "mutex", "rwmutex", "waitgroup", "cond", "semaphore", "io"
+  std::string
+      kind;  // "chan", "mutex", "rwmutex", "waitgroup", "cond", "semaphore", "io", "http_body"
   uint64_t address = 0;
   uint32_t made_at = kNone;
   bool send = false;  // chan: the wait is for sending; io: for writing
@@ -75,6 +76,8 @@ struct Object {
   bool armed = false;                           // and it will fire
   int fd = -1;                                  // io
   uint32_t network = 0, local = 0, remote = 0;  // io: indexes into Snapshot::strings; 0: not known
+  uint32_t method = 0, url = 0;                 // http_body: of the request; likewise
+  int status = 0;                               // http_body: of the response; 0: not known
   bool operator==(const Object&) const = default;
 };
 

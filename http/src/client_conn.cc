@@ -1,0 +1,306 @@
+#include "client_conn.h"
+
+#include <weir/go.h>
+#include <weir/select.h>
+
+#include <charconv>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "text.h"
+
+namespace weir::http {
+
+namespace {
+
+// The library matches status lines by a regular expression, and unpacks on the stack.
+constexpr size_t kStack = 256 << 10;  // bytes
+// A body that both sides' kernels may not have room for is sent by a goroutine of its own: a server
+// may answer before it has read all of it, and stop reading until somebody reads its answer.
+constexpr size_t kSmallBody = 16 << 10;  // bytes
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string to;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    unsigned n = 0;
+    for (size_t j = 0; j < 3; ++j) {
+      n = n << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+    }
+    for (size_t j = 0; j < 4; ++j) {
+      to.push_back(i + j <= bytes.size() ? kDigits[n >> (18 - 6 * j) & 63] : '=');
+    }
+  }
+  return to;
+}
+
+void send_body(const net::Conn& conn, const Request& request, const std::string& text) {
+  if (!request.body_pieces) {
+    conn.write(text);
+    return;
+  }
+  const bool chunked = request.body_length < 0;
+  auto left = static_cast<uint64_t>(request.body_length);
+  while (const std::optional<std::string> piece = request.body_pieces()) {
+    if (piece->empty()) continue;
+    if (!chunked) {
+      if (piece->size() > left)
+        throw error("http: the pieces of the body are more than its length");
+      left -= piece->size();
+      conn.write(*piece);
+      continue;
+    }
+    char size[20];
+    char* end = std::to_chars(size, size + 16, piece->size(), 16).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    const iovec parts[] = {{size, static_cast<size_t>(end - size)},
+                           {const_cast<char*>(piece->data()), piece->size()},
+                           {const_cast<char*>("\r\n"), 2}};
+    conn.writev(parts);
+  }
+  if (chunked) {
+    conn.write("0\r\n\r\n");
+  } else if (left != 0) {
+    throw error("http: the pieces of the body are fewer bytes than its length");
+  }
+}
+
+}  // namespace
+
+ClientConn::ClientConn(std::shared_ptr<ClientPool> pool, std::string key,
+                       std::unique_ptr<Wire> wire)
+    : pool_(std::move(pool)),
+      key_(std::move(key)),
+      wire_(std::move(wire)),
+      requests_(make_chan<std::shared_ptr<detail::Exchange>>(1)) {
+  protocol_.set_url_encode(false);
+}
+
+void ClientConn::start(std::shared_ptr<detail::Exchange> first) {
+  go({.stack_size = kStack}, [self = shared_from_this(), x = std::move(first)]() mutable {
+    self->read_loop(std::move(x));
+  });
+}
+
+void ClientConn::again(std::shared_ptr<detail::Exchange> next) {
+  if (next) next->kept = true;
+  const net::Conn conn = wire_->conn();
+  requests_.send(std::move(next));  // there is room: who is idle is given away once
+  try {
+    conn.set_read_deadline(std::chrono::steady_clock::now());
+  } catch (const net::error&) {
+    // The goroutine has closed it, and will look for the request.
+  }
+}
+
+void ClientConn::end() noexcept { again(nullptr); }
+
+void ClientConn::read_loop(std::shared_ptr<detail::Exchange> x) {
+  while (x && serve(x)) x = wait_for_request();
+}
+
+// Reading is what shows that the server closes the connection; whoever wants to use it moves the
+// deadline.
+std::shared_ptr<detail::Exchange> ClientConn::wait_for_request() {
+  bool lost = true;
+  try {
+    (void)wire_->wait();  // the end, or bytes that nobody has asked for
+  } catch (const net::error& e) {
+    lost = !e.timeout();
+  }
+  std::optional<std::shared_ptr<detail::Exchange>> next;
+  if (pool_->remove(*this)) {
+    lost = true;  // for too long nobody wanted it
+  } else {
+    next = requests_.recv();
+  }
+  if (!lost && next && *next) return *next;
+  wire_->close();
+  if (next && *next) {
+    detail::Exchange& x = **next;
+    if (x.place) x.place->release();
+    x.finish(std::make_exception_ptr(Lost("http: the server has closed the connection", false)));
+  }
+  return nullptr;
+}
+
+bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
+  detail::Exchange& x = *exchange;
+  answered_ = has_head_ = false;
+  upload_ = {};
+  wire_->forget_deadlines();
+  {
+    const std::lock_guard hold(x.mutex);
+    x.conn = wire_->conn();
+  }
+  std::optional<StopFunc> stop;
+  if (!(x.request.context == Context())) {
+    stop = after_func(x.request.context, [exchange] { exchange->stop(); });
+  }
+  bool keep = false;
+  std::exception_ptr why;
+  try {
+    keep = run(exchange);
+  } catch (const net::error& e) {
+    why = std::current_exception();
+    if (x.kept && !answered_ && !e.timeout()) why = std::make_exception_ptr(Lost(e.what(), true));
+  } catch (const BadHead& e) {
+    why = std::make_exception_ptr(error(std::string("http: malformed response: ") + e.what()));
+  } catch (const BadBody& e) {
+    why = std::make_exception_ptr(error(std::string("http: response: ") + e.what()));
+  } catch (const std::exception&) {
+    why = std::current_exception();
+  }
+  if (upload_) {
+    // Whoever answers before he has got all of it does not want the rest.
+    std::optional<std::exception_ptr> ended = upload_.try_recv();
+    keep = keep && ended && !*ended;
+    if (why && ended && *ended) why = *ended;
+  }
+  if (stop && !(*stop)()) keep = false;
+  x.detach();
+  wire_->forget_deadlines();
+  if (keep) {
+    wire_->prepare_wait(pool_->options.idle_timeout);
+    keep = pool_->put(shared_from_this());
+  }
+  if (!keep) wire_->close();
+  if (x.place) x.place->release();
+  x.finish(why);
+  return keep;
+}
+
+// What goes wrong is thrown. True: the connection can be used again.
+bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
+  detail::Exchange& x = *exchange;
+  x.check_context();
+  httplib::Request request = library_request(exchange);
+  httplib::Response response;
+  httplib::Error failed{};
+  protocol_.set_decompress(x.decompress);
+  wire_->on_read([this, &x] { read_head(x); });
+  if (!protocol_.process_request(*wire_, request, response, false, failed)) {
+    if (failed == httplib::Error::Canceled) {
+      x.check_context();
+      return false;  // nobody wants the rest
+    }
+    if (wire_->error()) std::rethrow_exception(wire_->error());
+    throw error("http: the body of the response cannot be decompressed");
+  }
+  if (!has_head_) give_head(x, response);
+  return head_.keep_alive && wire_->body_ended();
+}
+
+httplib::Request ClientConn::library_request(const std::shared_ptr<detail::Exchange>& exchange) {
+  detail::Exchange& x = *exchange;
+  const Request& from = x.request;
+  httplib::Request to;
+  to.method = from.method;
+  to.path = x.url.target;
+  const auto set = [&to](const char* name, std::string value) {
+    if (!to.has_header(name)) to.headers.emplace(name, std::move(value));
+  };
+  for (const auto& [name, value] : from.headers) {
+    if (same_word(name, "Content-Length") || same_word(name, "Transfer-Encoding")) continue;
+    to.headers.emplace(name, value);
+  }
+  set("Host", x.url.host_field());
+  set("User-Agent", pool_->options.user_agent);
+  if (x.decompress) set("Accept-Encoding", "gzip");
+  if (!x.url.user_info.empty()) set("Authorization", "Basic " + base64(x.url.user_info));
+  if (from.body_pieces || x.text->size() > kSmallBody) {
+    const int64_t length =
+        from.body_pieces ? from.body_length : static_cast<int64_t>(x.text->size());
+    if (length < 0) {
+      to.headers.emplace("Transfer-Encoding", "chunked");
+    } else {
+      to.headers.emplace("Content-Length", std::to_string(length));
+    }
+    to.is_chunked_content_provider_ = true;
+    to.content_provider_ = [this, &exchange](size_t, size_t, httplib::DataSink& sink) {
+      send_large_body(exchange);
+      sink.done();
+      return true;
+    };
+  } else {
+    to.body = *x.text;
+  }
+  to.response_handler = [this, &x](const httplib::Response& response) {
+    give_head(x, response);
+    return true;
+  };
+  to.content_receiver = [&x](const char* bytes, size_t size, uint64_t, uint64_t) {
+    return x.hand_over(std::string(bytes, size));
+  };
+  return to;
+}
+
+// The library has written the head, and is told that this was all.
+void ClientConn::send_large_body(const std::shared_ptr<detail::Exchange>& exchange) {
+  wire_->flush();
+  wire_->mute(true);
+  upload_ = make_chan<std::exception_ptr>(1);
+  go([conn = wire_->conn(), exchange, ended = upload_]() mutable {
+    std::exception_ptr why;
+    try {
+      send_body(conn, exchange->request, *exchange->text);
+    } catch (const net::error&) {
+      why = std::current_exception();  // the server may have answered, so it can be read on
+    } catch (const std::exception&) {
+      why = std::current_exception();
+      exchange->stop();  // nobody is to wait for an answer
+    }
+    ended.send(why);
+  });
+}
+
+void ClientConn::read_head(detail::Exchange& x) {
+  wire_->mute(false);
+  wire_->flush();
+  const ClientOptions& options = pool_->options;
+  wire_->prepare_wait(options.response_header_timeout);
+  if (!wire_->wait()) {
+    const std::string what = "http: " + x.request.method + " " + x.url.to_string() +
+                             ": the server has closed the connection without an answer (EOF)";
+    if (x.kept) throw Lost(what, true);
+    throw error(what);
+  }
+  answered_ = true;
+  do {
+    head_ = parse_response_head(
+        wire_->read_head(options.max_header_bytes, options.response_header_timeout),
+        x.request.method);
+  } while (head_.status < 200 && head_.status != 101);
+  Head shown = head_;
+  wire_->show(std::move(shown));
+}
+
+void ClientConn::give_head(detail::Exchange& x, const httplib::Response& response) {
+  has_head_ = true;
+  Response r;
+  r.status = head_.status;
+  r.reason = head_.reason;
+  r.url = x.url.to_string();
+  if (head_.framing == Framing::length || head_.framing == Framing::none) {
+    r.content_length = static_cast<int64_t>(head_.length);
+  }
+  const std::string coding = response.get_header_value("Content-Encoding");
+  r.uncompressed = x.decompress && head_.framing != Framing::none &&
+                   (coding == "gzip" || coding == "deflate" || coding.find("br") != coding.npos);
+  for (const auto& [name, value] : response.headers) {
+    if (r.uncompressed &&
+        (same_word(name, "Content-Encoding") || same_word(name, "Content-Length"))) {
+      continue;
+    }
+    r.headers.add(name, value);
+  }
+  if (r.uncompressed) r.content_length = -1;
+  x.body.status = r.status;
+  x.head.send(std::move(r));
+}
+
+}  // namespace weir::http
