@@ -31,12 +31,18 @@ constexpr Animal kAnimals[] = {
      nullptr},
     {"method_contract", "start() without stop(): the listener runs for ever", method_contract,
      nullptr},
+    {"http_body_not_closed", "keeps responses whose bodies were neither read nor closed",
+     http_body_not_closed, nullptr},
+    {"slow_work", "retries with a pause that doubles without end, while new work arrives",
+     slow_work, nullptr},
     {"limit_buffered", "healthy: a buffered channel bounds how many work at once", nullptr,
      live_limit_buffered},
     {"limit_workers", "healthy: an unbuffered channel feeds a fixed set of workers", nullptr,
      live_limit_workers},
     {"busy_pool", "healthy: a pool of workers that is always busy", nullptr, live_busy_pool},
     {"bursts", "healthy: many short goroutines at once, then none", nullptr, live_bursts},
+    {"idle_servers", "healthy: HTTP servers and connections that wait for requests", nullptr,
+     live_idle_servers},
 };
 
 }  // namespace

@@ -37,6 +37,11 @@ void ncast();
 void timeout_return();
 void method_contract();
 
+// HTTP (web.cc).
+void http_body_not_closed();
+void slow_work();
+void live_idle_servers();  // healthy
+
 // Healthy neighbours (neighbours.cc).
 // The two ways to bound concurrency: run `work` `jobs` times, at most `limit` at once; return when
 // all are done.
