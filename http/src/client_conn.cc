@@ -37,9 +37,9 @@ std::string base64(std::string_view bytes) {
   return to;
 }
 
-void send_body(const net::Conn& conn, const Request& request, const std::string& text) {
+void send_body(const Wire& wire, const Request& request, const std::string& text) {
   if (!request.body_pieces) {
-    conn.write(text);
+    wire.transmit(text);
     return;
   }
   const bool chunked = request.body_length < 0;
@@ -50,20 +50,15 @@ void send_body(const net::Conn& conn, const Request& request, const std::string&
       if (piece->size() > left)
         throw error("http: the pieces of the body are more than its length");
       left -= piece->size();
-      conn.write(*piece);
+      wire.transmit(*piece);
       continue;
     }
-    char size[20];
-    char* end = std::to_chars(size, size + 16, piece->size(), 16).ptr;
-    *end++ = '\r';
-    *end++ = '\n';
-    const iovec parts[] = {{size, static_cast<size_t>(end - size)},
-                           {const_cast<char*>(piece->data()), piece->size()},
-                           {const_cast<char*>("\r\n"), 2}};
-    conn.writev(parts);
+    char size[16];
+    std::string chunk(size, std::to_chars(size, size + sizeof size, piece->size(), 16).ptr);
+    wire.transmit(chunk.append("\r\n").append(*piece).append("\r\n"));
   }
   if (chunked) {
-    conn.write("0\r\n\r\n");
+    wire.transmit("0\r\n\r\n");
   } else if (left != 0) {
     throw error("http: the pieces of the body are fewer bytes than its length");
   }
@@ -111,6 +106,8 @@ std::shared_ptr<detail::Exchange> ClientConn::wait_for_request() {
     (void)wire_->wait();  // the end, or bytes that nobody has asked for
   } catch (const net::error& e) {
     lost = !e.timeout();
+  } catch (const error&) {
+    // TLS does not end like that.
   }
   std::optional<std::shared_ptr<detail::Exchange>> next;
   if (pool_->remove(*this)) {
@@ -178,6 +175,10 @@ bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
 bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
   detail::Exchange& x = *exchange;
   x.check_context();
+  if (x.url.tls() && !wire_->is_tls()) {
+    wire_->start_tls(pool_->tls(), x.url.host, pool_->options.dial_timeout);
+    wire_->forget_deadlines();
+  }
   httplib::Request request = library_request(exchange);
   httplib::Response response;
   httplib::Error failed{};
@@ -244,10 +245,10 @@ void ClientConn::send_large_body(const std::shared_ptr<detail::Exchange>& exchan
   wire_->flush();
   wire_->mute(true);
   upload_ = make_chan<std::exception_ptr>(1);
-  go([conn = wire_->conn(), exchange, ended = upload_]() mutable {
+  go([self = shared_from_this(), exchange, ended = upload_]() mutable {
     std::exception_ptr why;
     try {
-      send_body(conn, exchange->request, *exchange->text);
+      send_body(*self->wire_, exchange->request, *exchange->text);
     } catch (const net::error&) {
       why = std::current_exception();  // the server may have answered, so it can be read on
     } catch (const std::exception&) {

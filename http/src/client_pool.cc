@@ -53,6 +53,12 @@ void ClientPool::end_all(bool for_good) noexcept {
   for (const auto& conn : all) conn->end();
 }
 
+const TlsContext& ClientPool::tls() {
+  const std::lock_guard hold(mutex_);
+  if (!tls_) tls_ = std::make_unique<TlsContext>(options.ca_file, options.verify);
+  return *tls_;
+}
+
 Semaphore* ClientPool::places(const std::string& key) {
   if (options.max_per_host == 0) return nullptr;
   const std::lock_guard hold(mutex_);

@@ -10,6 +10,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "tls.h"
+
 namespace weir::http {
 
 class ClientConn;
@@ -29,11 +31,15 @@ class ClientPool {
   // Takes and ends all. `for_good`: and keeps no more.
   void end_all(bool for_good = false) noexcept;
 
+  // Throws http::error.
+  const TlsContext& tls();
+
   // The places of ClientOptions::max_per_host; null: no limit. Lives as long as the pool.
   Semaphore* places(const std::string& key);
 
  private:
   Mutex mutex_;
+  std::unique_ptr<TlsContext> tls_;  // from the first use on
   bool closed_ = false;
   std::list<std::shared_ptr<ClientConn>> idle_;  // the one that was used last first
   std::unordered_map<std::string, std::unique_ptr<Semaphore>> places_;

@@ -54,7 +54,7 @@ bool Wire::fill(duration timeout) {
   in_.resize(had + kBuffer);
   size_t n = 0;
   try {
-    n = conn_.read(in_.data() + had, kBuffer);
+    n = receive(in_.data() + had, kBuffer);
   } catch (...) {
     in_.resize(had);
     throw;
@@ -75,7 +75,7 @@ bool Wire::wait() {
   std::string().swap(head_);
   if (out_.capacity() > kBuffer) std::string().swap(out_);
   char first[512];
-  const size_t n = conn_.read(first, sizeof first);
+  const size_t n = receive(first, sizeof first);
   in_.reserve(kBuffer);
   in_.assign(first, n);
   return n != 0;
@@ -151,6 +151,26 @@ bool Wire::drop_body(uint64_t most, duration timeout) {
   return true;
 }
 
+void Wire::transmit(std::string_view bytes) const {
+  if (tls_) {
+    tls_->write(bytes);
+  } else {
+    conn_.write(bytes);
+  }
+}
+
+size_t Wire::receive(char* to, size_t size) {
+  return tls_ ? tls_->read(to, size) : conn_.read(to, size);
+}
+
+void Wire::start_tls(const TlsContext& context, const std::string& host, duration timeout) {
+  auto tls = std::make_unique<Tls>(context, conn_, host);
+  read_within(timeout);
+  write_within(timeout);
+  tls->handshake();
+  tls_ = std::move(tls);
+}
+
 void Wire::send(std::string_view bytes) {
   out_.append(bytes);
   if (out_.size() >= kFlushAt) flush();
@@ -160,7 +180,7 @@ void Wire::flush() {
   if (out_.empty()) return;
   broken_ = true;
   write_within(write_timeout_);
-  conn_.write(out_);
+  transmit(out_);
   broken_ = false;
   out_.clear();
 }

@@ -18,6 +18,7 @@
 #include "chunked.h"
 #include "head.h"
 #include "protocol.h"
+#include "tls.h"
 
 namespace weir::http {
 
@@ -76,6 +77,11 @@ class Wire final : public httplib::Stream {
   // What made the library's read or write fail; null: nothing.
   std::exception_ptr error() const noexcept { return error_; }
   const net::Conn& conn() const noexcept { return conn_; }
+  // Past the buffer, and also while somebody else reads. Throws as flush.
+  void transmit(std::string_view bytes) const;
+  // From here on it speaks TLS, as a client of `host`. Throws http::error, net::error.
+  void start_tls(const TlsContext& context, const std::string& host, duration timeout);
+  bool is_tls() const noexcept { return tls_ != nullptr; }
   // At once. May be called by anybody, and again.
   void close() const noexcept;
 
@@ -106,8 +112,11 @@ class Wire final : public httplib::Stream {
   void read_within(duration timeout);
   void write_within(duration timeout);
 
+  size_t receive(char* to, size_t size);
+
   const net::Conn conn_;
-  std::string in_;  // read ahead, from begin_
+  std::unique_ptr<Tls> tls_;  // null: plain
+  std::string in_;            // read ahead, from begin_
   size_t begin_ = 0;
   std::string out_;
 
