@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -152,7 +153,7 @@ void Front::run() {
     if (knocked && !draining_) accept_all();
     expire();
     bound_memory();
-    lists_[kClosed].clear();
+    bury();
   } while (!draining_ || open_ > 0);
 }
 
@@ -180,7 +181,10 @@ void Front::accept_all() {
     if (fd >= 0) {
       add(fd);
     } else if (errno == EMFILE || errno == ENFILE) {
-      // The program has used up its file descriptors, which somebody may want to look into.
+      // The program has used up its file descriptors, which somebody may want to look into. It is
+      // told so even where nobody knocks.
+      pollfd knock{listener_.fd(), POLLIN, 0};
+      if (poll(&knock, 1, 0) <= 0) return;
       if (reserve_ >= 0) {
         ::close(std::exchange(reserve_, -1));
       } else if (!make_room()) {
@@ -218,10 +222,16 @@ bool Front::make_room() {
   for (const State s : {kLingering, kIdle, kReading, kWriting}) {
     if (lists_[s].empty()) continue;
     close(*lists_[s].front());
-    lists_[kClosed].clear();  // now: it is the file descriptor that is wanted
+    bury();  // now: it is the file descriptor that is wanted
     return true;
   }
   return false;
+}
+
+// Frees those that are closed.
+void Front::bury() {
+  lists_[kClosed].clear();
+  if (reserve_ < 0) reserve_ = fcntl(wake_, F_DUPFD_CLOEXEC, 0);
 }
 
 void Front::take_back() {

@@ -76,6 +76,7 @@ class Front {
   int next_timeout() const;  // ms, for epoll_wait
   void accept_all();
   bool make_room();
+  void bury();
   void add(int fd);
   void take_back();
   void expire();

@@ -130,8 +130,8 @@ TEST(RequestReader, EndsWhereTheRequestEnds) {
       const std::string left = feed(reader, c.bytes, piece);
       EXPECT_EQ(reader.state(), c.state) << reader.why();
       EXPECT_EQ(reader.status(), c.status) << reader.why();
-      EXPECT_EQ(reader.request().body, c.body);
       if (c.state != State::failed) {
+        EXPECT_EQ(reader.request().body, c.body);
         EXPECT_EQ(left, c.left);
       }
     }
