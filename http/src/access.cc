@@ -13,7 +13,7 @@
 #include "request_reader.h"
 #include "routes.h"
 
-namespace weir::http {
+namespace weir::http::debug {
 
 namespace {
 
@@ -100,4 +100,4 @@ std::optional<Refusal> Access::refuse(std::string_view method, std::string_view 
                  takes_post(path) ? "Allow: GET, HEAD, POST" : "Allow: GET, HEAD"};
 }
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 // What is answered in place of the request.
 struct Refusal {
@@ -37,4 +37,4 @@ void check_token(const std::string& token);
 bool is_bearer_token(std::string_view token) noexcept;
 bool is_loopback(const std::string& host) noexcept;
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

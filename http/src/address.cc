@@ -16,7 +16,7 @@
 
 #include <weir/http/error.h>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 namespace {
 
@@ -177,4 +177,4 @@ void Listener::close() noexcept {
   }
 }
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

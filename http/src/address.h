@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 struct Address {
   std::string host;  // of TCP, without brackets
@@ -45,4 +45,4 @@ class Listener {
   struct stat file_ = {};  // of the unix socket that was made here
 };
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstddef>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 // What a client may take for reading an answer.
 struct Patience {
@@ -41,4 +41,4 @@ struct Limits {
   int workers() const noexcept { return captures + pictures + slow + others; }
 };
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

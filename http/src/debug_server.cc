@@ -23,20 +23,20 @@ spdlog::logger& log() {
 
 struct DebugServer::Impl {
   explicit Impl(const DebugOptions& options) : endpoint(options) {}
-  Endpoint endpoint;
+  debug::Endpoint endpoint;
 };
 
 DebugServer::DebugServer(std::string_view address)
-    : DebugServer(DebugOptions{std::string(address), token_of_environment()}) {}
+    : DebugServer(DebugOptions{std::string(address), debug::token_of_environment()}) {}
 
 DebugServer::DebugServer(const DebugOptions& options) : impl_(std::make_unique<Impl>(options)) {
-  const Address& a = impl_->endpoint.address();
-  if (a.is_unix() || is_loopback(a.host)) return;
+  const debug::Address& a = impl_->endpoint.address();
+  if (a.is_unix() || debug::is_loopback(a.host)) return;
   if (options.token.empty()) {
     log().warn(
         "the debug endpoint listens on {}, which is not loopback, and has no token: whoever "
         "reaches it can read stacks and load the process; set {} or DebugOptions::token",
-        url(), kTokenVariable);
+        url(), debug::kTokenVariable);
   } else {
     log().info("the debug endpoint listens on {} and wants its token", url());
   }

@@ -9,7 +9,7 @@
 #include "respond.h"
 #include "socket_stream.h"
 
-namespace weir::http {
+namespace weir::http::debug {
 
 namespace {
 
@@ -91,4 +91,4 @@ bool serve_request(const Request& request, bool close, const Site& site,
   return false;  // std::bad_alloc, out of the library or of an answer under way
 }
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

@@ -18,7 +18,7 @@
 #include "routes.h"
 #include "stop_signal.h"
 
-namespace weir::http {
+namespace weir::http::debug {
 
 // What is answered. As routes.h says of the functions of these names.
 struct Site {
@@ -54,4 +54,4 @@ bool serve_request(const Request& request, bool close, const Site& site,
 // What the library is given to read of a request: what it need not know is left out.
 std::string head_for_library(const Request& request);
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

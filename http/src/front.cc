@@ -15,7 +15,7 @@
 #include <system_error>
 #include <utility>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 namespace {
 
@@ -514,4 +514,4 @@ void Front::close(Connection& c) {
   shutdown(c.fd, SHUT_RDWR);
 }
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

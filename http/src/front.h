@@ -30,7 +30,7 @@
 #include "request_reader.h"
 #include "stop_signal.h"
 
-namespace weir::http {
+namespace weir::http::debug {
 
 // A whole request, and what becomes of it.
 struct Exchange {
@@ -123,4 +123,4 @@ class Front {
   std::thread thread_;
 };
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

@@ -16,6 +16,8 @@ namespace weir::http {
 
 namespace {
 
+using namespace debug;
+
 struct Mounted {
   explicit Mounted(const MountOptions& options)
       : access{options.loopback_names_only, "localhost", options.token}, places(limits) {}
@@ -53,7 +55,7 @@ std::string literally(const std::string& path) {
 }  // namespace
 
 void mount(httplib::Server& server, const MountOptions& options) {
-  check_token(options.token);
+  debug::check_token(options.token);
   const auto mounted = std::make_shared<Mounted>(options);
   const auto handler = [mounted](const httplib::Request& req, httplib::Response& res) {
     mounted->handle(req, res);
@@ -64,6 +66,6 @@ void mount(httplib::Server& server, const MountOptions& options) {
   }
 }
 
-void mount(httplib::Server& server) { mount(server, {.token = token_of_environment()}); }
+void mount(httplib::Server& server) { mount(server, {.token = debug::token_of_environment()}); }
 
 }  // namespace weir::http

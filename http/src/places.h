@@ -8,7 +8,7 @@
 #include "bounds.h"
 #include "routes.h"
 
-namespace weir::http {
+namespace weir::http::debug {
 
 class Places {
  public:
@@ -33,4 +33,4 @@ class Places {
   Semaphore captures_, pictures_, slow_;
 };
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

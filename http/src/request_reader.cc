@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 namespace {
 
@@ -295,4 +295,4 @@ size_t RequestReader::feed_chunks(std::string_view bytes) {
   return at;
 }
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

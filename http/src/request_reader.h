@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 struct Field {
   std::string name, value;
@@ -95,4 +95,4 @@ class RequestReader {
   size_t digits_ = 0, line_ = 0, overhead_ = 0;  // of a chunk's size; of a trailer line; of both
 };
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

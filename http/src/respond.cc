@@ -7,7 +7,7 @@
 #include <exception>
 #include <utility>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 namespace {
 
@@ -87,4 +87,4 @@ void answer_query(const Query& query, Answer (*answer)(const Query&), Delivery d
   }
 }
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

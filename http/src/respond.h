@@ -11,7 +11,7 @@
 #include "protocol.h"
 #include "routes.h"
 
-namespace weir::http {
+namespace weir::http::debug {
 
 // Of a request's target, and the body of a POST. The parameters are decoded as the library does.
 Query query_of(const std::string& target, std::string_view method, std::string body);
@@ -33,4 +33,4 @@ void respond(Answer answer, Delivery delivery, httplib::Response& res);
 void answer_query(const Query& query, Answer (*answer)(const Query&), Delivery delivery,
                   const httplib::Request& req, httplib::Response& res);
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 bool peer_is_there(int fd) noexcept {
   pollfd p{fd, POLLRDHUP, 0};
@@ -64,4 +64,4 @@ bool SocketStream::wait_for_reader(Clock::time_point end) {
   }
 }
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

@@ -14,7 +14,7 @@
 #include "protocol.h"
 #include "stop_signal.h"
 
-namespace weir::http {
+namespace weir::http::debug {
 
 // Whether the other side of a connected socket may still read what is written.
 bool peer_is_there(int fd) noexcept;
@@ -53,4 +53,4 @@ class SocketStream final : public httplib::Stream {
   Clock::duration since_stop_{};  // waited for the client since the server stops
 };
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <system_error>
 
-namespace weir::http {
+namespace weir::http::debug {
 
 class StopSignal {
  public:
@@ -32,4 +32,4 @@ class StopSignal {
   std::atomic<bool> raised_{false};
 };
 
-}  // namespace weir::http
+}  // namespace weir::http::debug

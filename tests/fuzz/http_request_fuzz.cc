@@ -19,6 +19,7 @@
 namespace {
 
 using namespace weir::http;
+using namespace weir::http::debug;
 using State = RequestReader::State;
 
 constexpr size_t kHead = 16 << 10, kBody = 1 << 20;

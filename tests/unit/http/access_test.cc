@@ -13,7 +13,7 @@
 
 #include "transport_test_util.h"
 
-namespace weir::http::testing {
+namespace weir::http::debug::testing {
 namespace {
 
 std::string why_not(const std::function<void()>& f) {
@@ -193,4 +193,4 @@ TEST_F(Transport, AnswersOnlyToNamesOfThisMachine) {
 }
 
 }  // namespace
-}  // namespace weir::http::testing
+}  // namespace weir::http::debug::testing

@@ -6,7 +6,7 @@
 #include "routes.h"
 #include "transport_test_util.h"
 
-namespace weir::http::testing {
+namespace weir::http::debug::testing {
 namespace {
 
 class Server {
@@ -70,4 +70,4 @@ TEST(Mount, LooksAtTokenAndHostWhereToldSo) {
 }
 
 }  // namespace
-}  // namespace weir::http::testing
+}  // namespace weir::http::debug::testing

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace weir::http {
+namespace weir::http::debug {
 namespace {
 
 using State = RequestReader::State;
@@ -184,4 +184,4 @@ TEST(RequestReader, RefusesChunksWithoutEnd) {
 }
 
 }  // namespace
-}  // namespace weir::http
+}  // namespace weir::http::debug

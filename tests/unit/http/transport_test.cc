@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace weir::http::testing {
+namespace weir::http::debug::testing {
 namespace {
 
 TEST_F(Transport, AnswersOneAfterAnotherOnOneConnection) {
@@ -362,4 +362,4 @@ TEST_F(Transport, AnswersAProcessWithoutFileDescriptors) {
 }
 
 }  // namespace
-}  // namespace weir::http::testing
+}  // namespace weir::http::debug::testing

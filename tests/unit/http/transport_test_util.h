@@ -22,7 +22,7 @@
 
 #include "endpoint.h"
 
-namespace weir::http::testing {
+namespace weir::http::debug::testing {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
@@ -211,4 +211,4 @@ class Transport : public ::testing::Test {
   std::unique_ptr<Endpoint> endpoint_;
 };
 
-}  // namespace weir::http::testing
+}  // namespace weir::http::debug::testing
