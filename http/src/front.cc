@@ -19,8 +19,10 @@ namespace weir::http::debug {
 
 namespace {
 
-constexpr size_t kPiece = 16 << 10;  // bytes, read at once
-constexpr int kEvents = 64;          // and connections, before time is looked at again
+constexpr size_t kPiece = 16 << 10;  // bytes, received at once
+// Connections, before those who knock are let in, and answers sent: they are not to wait until each
+// of a thousand has had its turn.
+constexpr int kEvents = 16;
 constexpr std::chrono::milliseconds kNoDescriptors{100};
 
 const char* reason(int status) noexcept {
@@ -139,7 +141,7 @@ void Front::run() {
   do {
     const int n = epoll_wait(epoll_, events.data(), kEvents, next_timeout());
     now_ = Clock::now();
-    bool knocked = accept_again_ && now_ >= *accept_again_;
+    bool knocked = accept_again_ ? now_ >= *accept_again_ : n == kEvents;
     for (int i = 0; i < n; i++) {
       void* const who = events[static_cast<size_t>(i)].data.ptr;
       if (who == &listener_) {
