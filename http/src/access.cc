@@ -36,6 +36,24 @@ bool has_token(std::string_view authorization, std::string_view token) noexcept 
   return equal_in_constant_time(authorization, token);
 }
 
+struct Reason {
+  int status;
+  const char* words;
+};
+constexpr Reason kReasons[] = {
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {413, "Content Too Large"},
+    {417, "Expectation Failed"},
+    {431, "Request Header Fields Too Large"},
+    {501, "Not Implemented"},
+    {503, "Service Unavailable"},
+    {505, "HTTP Version Not Supported"},
+};
+
 std::string name_of(std::string_view host_field) {
   if (host_field.starts_with('[')) {
     const size_t end = host_field.find(']');
@@ -45,6 +63,19 @@ std::string name_of(std::string_view host_field) {
 }
 
 }  // namespace
+
+std::string as_answer(const Refusal& why, bool with_body, bool close) {
+  std::string out = "HTTP/1.1 " + std::to_string(why.status) + " ";
+  for (const Reason& r : kReasons) {
+    if (r.status == why.status) out += r.words;
+  }
+  out += "\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n";
+  out += "Content-Length: " + std::to_string(why.text.size()) + "\r\n";
+  if (!why.header.empty()) out += why.header + "\r\n";
+  if (close) out += "Connection: close\r\n";
+  out += "\r\n";
+  return with_body ? out + why.text : out;
+}
 
 std::string token_of_environment() {
   const char* const token = std::getenv(kTokenVariable);

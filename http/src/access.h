@@ -14,6 +14,9 @@ struct Refusal {
   std::string header;  // one more field, "Name: value"; empty: none
 };
 
+// As an answer of HTTP/1.1.
+std::string as_answer(const Refusal& why, bool with_body, bool close);
+
 struct Access {
   // Against DNS rebinding: a page of another site may make a browser on this machine connect to us,
   // but under its own name. Off where names are not known: a server that listens beyond loopback

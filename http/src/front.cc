@@ -25,35 +25,6 @@ constexpr size_t kPiece = 16 << 10;  // bytes, received at once
 constexpr int kEvents = 16;
 constexpr std::chrono::milliseconds kNoDescriptors{100};
 
-const char* reason(int status) noexcept {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 413:
-      return "Content Too Large";
-    case 417:
-      return "Expectation Failed";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 501:
-      return "Not Implemented";
-    case 503:
-      return "Service Unavailable";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Refused";
-  }
-}
-
 int checked(int fd, const char* what) {
   if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
   return fd;
@@ -409,14 +380,7 @@ void Front::dispatch(Connection& c) {
 void Front::refuse(Connection& c, const Refusal& why, bool close) {
   const Request& request = c.reader->request();
   c.close_after = close || !request.keep_alive || draining_;
-  c.out = "HTTP/1.1 " + std::to_string(why.status) + " " + reason(why.status) +
-          "\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
-          "Content-Length: " +
-          std::to_string(why.text.size()) + "\r\n";
-  if (!why.header.empty()) c.out += why.header + "\r\n";
-  if (c.close_after) c.out += "Connection: close\r\n";
-  c.out += "\r\n";
-  if (request.method != "HEAD") c.out += why.text;
+  c.out = as_answer(why, request.method != "HEAD", c.close_after);
 }
 
 // Sends what is to be sent; false: not all of it, or the connection is closed.
