@@ -274,6 +274,12 @@ Cost cost(const Query& query) {
 
 bool takes_post(std::string_view path) noexcept { return path == "/debug/pprof/symbol"; }
 
+std::vector<std::string> paths() {
+  std::vector<std::string> all;
+  for (const Route& r : kRoutes) all.emplace_back(r.path);
+  return all;
+}
+
 Answer answer(const Query& query) {
   if (const Route* r = find(query.path)) return r->answer(query);
   if (query.path.starts_with("/debug/pprof/")) return text(404, "Unknown profile\n");
