@@ -20,6 +20,7 @@ namespace weir::introspect {
 
 // Go's states of a goroutine.
 enum class State : uint8_t { idle, runnable, running, syscall, waiting, dead, copystack };
+inline constexpr size_t kStates = 7;
 const char* to_string(State s) noexcept;
 
 // Why a goroutine waits; the texts are Go's.
@@ -40,6 +41,7 @@ enum class WaitReason : uint8_t {
   cond_wait,         // sync.Cond.Wait
   semacquire,        // semacquire
 };
+inline constexpr size_t kWaitReasons = 15;  // `none` among them
 const char* to_string(WaitReason r) noexcept;
 
 enum class ObjectKind : uint8_t { none, chan, mutex, rwmutex, waitgroup, cond, semaphore, io };
@@ -194,9 +196,21 @@ struct Sched {
   // How long goroutines were runnable before they ran, of every 8th: bucket i has the number of
   // those below latency_bound_ns(i); the last one has all others.
   uint64_t latency[kLatencyBuckets];
+  uint64_t latency_ns;  // the sum of these times
 };
 constexpr int64_t latency_bound_ns(size_t bucket) noexcept { return int64_t{64} << bucket; }
 Sched sched() noexcept;
+
+// One of the gomaxprocs processors.
+struct Proc {
+  bool idle;             // no M has it
+  bool syscall;          // its M is in a blocking call, and may lose it
+  uint32_t queue;        // goroutines that are runnable here
+  uint32_t ticks;        // time slices that it has given; wraps around
+  uint32_t free_stacks;  // kept for new goroutines
+};
+// False: there is none of this number (0 .. gomaxprocs-1). Without a lock, as sched().
+bool proc(int number, Proc& p) noexcept;
 
 // --- The memory of stacks ---
 
