@@ -40,14 +40,11 @@ class Shared {
 Census take_census() noexcept {
   const auto start = Clock::now();
   Census c;
-  introspect::Goroutine g;
-  introspect::Registers regs;
+  introspect::Glimpse g;
   const size_t slots = introspect::slot_count();
   for (size_t slot = 0; slot < slots; ++slot) {
     introspect::prefetch_record(slot + kAhead);
-    const introspect::Scan scan = introspect::hold(slot, g, regs, introspect::Detail::group);
-    if (scan == introspect::Scan::empty) continue;
-    if (scan == introspect::Scan::held) introspect::release(slot);
+    if (!introspect::glimpse(slot, g)) continue;
     if (g.thread) {
       c.threads++;
       continue;

@@ -1,5 +1,7 @@
 #include "pattern.h"
 
+#include <algorithm>
+
 #include <weir/profiler/error.h>
 
 #include "encode_text.h"
@@ -45,8 +47,15 @@ Words::Words(std::string_view text) {
   const re2::StringPiece view(text.data(), text.size());
   RE2::Options options = bounded();
   options.set_case_sensitive(false);
-  auto expression = std::make_unique<const RE2>(view, options);
-  if (expression->ok()) expression_ = std::move(expression);
+  // Most words are no expression, and are looked for once then.
+  const auto is_plain = [](char c) {
+    return c >= ' ' && c <= '~' &&
+           std::string_view("\\^$.|?*+()[]{}").find(c) == std::string_view::npos;
+  };
+  if (!std::all_of(text.begin(), text.end(), is_plain)) {
+    auto expression = std::make_unique<const RE2>(view, options);
+    if (expression->ok()) expression_ = std::move(expression);
+  }
   options.set_literal(true);
   options.set_encoding(RE2::Options::EncodingLatin1);  // bytes: whatever they are
   literal_ = std::make_unique<const RE2>(view, options);

@@ -374,6 +374,20 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs, Detail detail) noexcept {
   }
 }
 
+bool glimpse(size_t slot, Glimpse& g) noexcept {
+  if (slot >= rt::slot_limit()) return false;
+  const G* gp = rt::slot_g(static_cast<uint32_t>(slot));
+  if (!gp) return false;
+  const uint32_t status = gp->status.load(std::memory_order_acquire) & ~rt::Gscan;
+  if (status == rt::Gidle || status == rt::Gdead) return false;
+  g.thread = gp->is_thread;
+  // Of one that is just going the id goes first.
+  if ((g.thread || status == rt::Grunning) && gp->goid.load(kRelaxed) == 0) return false;
+  g.state = status == rt::Gcopystack ? State::waiting : state_of(status);
+  g.wait_reason = g.state == State::waiting ? gp->waitreason : WaitReason::none;
+  return true;
+}
+
 void release(size_t slot) noexcept {
   G* gp = rt::slot_g(static_cast<uint32_t>(slot));
   gp->status.store(gp->status.load(kRelaxed) & ~rt::Gscan, std::memory_order_release);

@@ -157,6 +157,16 @@ void release(size_t slot) noexcept;
 void prefetch_record(size_t slot) noexcept;
 void prefetch_stack(size_t slot) noexcept;
 
+// What a count of many wants of each, read without holding anybody: a moment's values, of one
+// goroutine each, or of two that followed each other in the slot.
+struct Glimpse {
+  State state;             // waiting also while its stack is trimmed
+  WaitReason wait_reason;  // while waiting
+  bool thread;             // a plain OS thread
+};
+// False: no goroutine lives here.
+bool glimpse(size_t slot, Glimpse& g) noexcept;
+
 // Asks the thread that runs goroutine `goid` of `slot` to call fn(g, regs, arg) in a signal handler
 // while the goroutine stands still. fn must be async-signal-safe. The stack from regs.sp to
 // stack_hi is readable; regs.pc is exact. For a plain thread that waits in weir, g has its wait
