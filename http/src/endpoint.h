@@ -14,9 +14,12 @@
 #include "bounds.h"
 #include "front.h"
 #include "places.h"
-#include "protocol.h"
 #include "routes.h"
 #include "stop_signal.h"
+
+namespace httplib {
+class Stream;
+}
 
 namespace weir::http::debug {
 

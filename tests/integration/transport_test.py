@@ -37,6 +37,7 @@ def read_all(s):
 class Transport(unittest.TestCase):
     def test_slow_clients_keep_nobody_out(self):
         with Zoo("--leak=none") as zoo:
+            eventually(lambda: zoo.goroutines(), "the scheduler has started")
             slow = [connect(zoo) for _ in range(600)]
             message = request("/healthz")
             for i in range(len(message) - 1):  # to the last byte but one
@@ -179,7 +180,10 @@ class Access(unittest.TestCase):
                 for path in ("/debug/", "/debug/goroutine?debug=2", "/nothing"):
                     status, headers, _ = zoo.request(path, headers=fields)
                     self.assertEqual((status, headers["WWW-Authenticate"]), (401, "Bearer"))
-            self.assertIn(b"goroutine 1 ", zoo.get("/debug/goroutine?debug=2", headers={"Authorization": "Bearer s3cret"}))
+            right = {"Authorization": "Bearer s3cret"}
+            eventually(
+                lambda: b"goroutine 1 " in zoo.get("/debug/goroutine?debug=2", headers=right), "the scheduler has started"
+            )
             _, out, err = zoo.end(SIGTERM)
             self.assertNotIn("wrong", out + err)
             self.assertNotIn("s3cret", out + err)
@@ -220,7 +224,7 @@ class Access(unittest.TestCase):
             zoo.communicate()
             self.assertTrue(os.path.exists(path), "left behind")
             zoo = start()
-            self.assertIn(b"goroutine 1 ", get("/debug/goroutine?debug=2"))
+            eventually(lambda: b"goroutine 1 " in get("/debug/goroutine?debug=2"), "the scheduler has started")
             zoo.terminate()
             zoo.communicate()
             self.assertFalse(os.path.exists(path))
@@ -247,7 +251,7 @@ class WithoutCode(unittest.TestCase):
             url = re.fullmatch(r"weir: the debug endpoint listens on (http://127\.0\.0\.1:\d+)/debug/\n", line).group(1)
             self.assertNotEqual(url, zoo.url)
             zoo.url = url
-            self.assertIn(b"goroutine 1 ", zoo.get("/debug/goroutine?debug=2"))
+            eventually(lambda: b"goroutine 1 " in zoo.get("/debug/goroutine?debug=2"), "the scheduler has started")
             status, _, err = zoo.end(SIGTERM)
             self.assertEqual((status, err), (0, ""))
 

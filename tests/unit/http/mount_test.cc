@@ -3,6 +3,7 @@
 
 #include <weir/http/error.h>
 
+#include "protocol.h"
 #include "routes.h"
 #include "transport_test_util.h"
 
