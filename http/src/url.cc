@@ -16,9 +16,10 @@ int default_port(std::string_view scheme) { return scheme == "https" ? 443 : 80;
 
 // What stands before the host may hold a password.
 std::string shown(std::string_view text) {
-  const size_t start = text.find("//"), at = text.rfind('@');
-  if (start == text.npos || at == text.npos || at < start) return std::string(text);
-  return std::string(text.substr(0, start + 2)).append(text.substr(at + 1));
+  const size_t slashes = text.find("//"), at = text.rfind('@');
+  if (at == text.npos) return std::string(text);
+  const size_t start = slashes < at ? slashes + 2 : 0;
+  return std::string(text.substr(0, start)).append(text.substr(at + 1));
 }
 
 error malformed(std::string_view text, const char* why) {
