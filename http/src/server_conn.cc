@@ -47,6 +47,13 @@ void append_number(std::string& to, uint64_t n, int base = 10) {
   to.append(digits, std::to_chars(digits, digits + sizeof digits, n, base).ptr);
 }
 
+std::optional<uint64_t> parse_number(std::string_view digits) {
+  uint64_t n = 0;
+  const auto [at, err] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (err != std::errc() || at != digits.data() + digits.size()) return std::nullopt;
+  return n;
+}
+
 }  // namespace
 
 ServerConn::ServerConn(std::shared_ptr<Server::Impl> server, net::Conn conn)
@@ -107,6 +114,11 @@ ServerConn& ServerConn::of(const httplib::Request& request) {
 
 void ServerConn::take(httplib::Request&& request) {
   request_.emplace(std::move(request));
+  request_->method = std::move(head_.method);
+  request_->target = std::move(head_.target);
+  for (auto& [name, value] : head_.aside) {
+    request_->headers.emplace(std::move(name), std::move(value));
+  }
   wire_.mute(true);  // the library's answer
 }
 
@@ -120,7 +132,7 @@ bool ServerConn::read_request() {
   }
   close_ = !head_.keep_alive;
   const bool asks = head_.expects_continue;
-  wire_.show(std::move(head_));
+  wire_.show(head_);
   if (asks) wire_.ask_for_body();
   request_.reset();
   bool closed = false;
@@ -134,7 +146,7 @@ bool ServerConn::read_request() {
 }
 
 void ServerConn::refuse(const BadHead& why) {
-  close_ = true;
+  close_ = refused_ = true;
   std::string answer = "HTTP/1.1 ";
   append_number(answer, static_cast<uint64_t>(why.status));
   answer.append(" ").append(status_text(why.status));
@@ -154,6 +166,9 @@ std::string_view ServerConn::path_value(std::string_view name) const noexcept {
 }
 
 size_t ServerConn::read(char* to, size_t size) {
+  if (dropped_) {
+    throw error("http: request body: what was not read when the answer began is gone");
+  }
   try {
     const size_t n = wire_.read_body(to, size, server_->options.read_timeout);
     if (wire_.body_ended()) watch();
@@ -234,7 +249,7 @@ void ServerConn::run_handler() {
   headers_ = {};
   status_ = 0;
   body_.clear();
-  sent_head_ = chunked_ = false;
+  sent_head_ = chunked_ = dropped_ = false;
   promised_.reset();
   path_values_.clear();
   ResponseWriter w(*this);
@@ -285,6 +300,13 @@ void ServerConn::write_header(int status) {
                                 " is not a status from 200 to 999");
   }
   if (status_ == 0) status_ = status;
+}
+
+// Of an answer that is sent as a whole: it is more than the handler has told.
+bool ServerConn::too_long() const noexcept {
+  if (bodyless()) return false;
+  const std::optional<uint64_t> told = parse_number(headers_.get("Content-Length"));
+  return told && body_.size() > *told;
 }
 
 bool ServerConn::bodyless() const noexcept {
@@ -343,9 +365,7 @@ void ServerConn::send_head(bool whole) {
     if (!is_token(name) || same_word(name, "Date") || same_word(name, "Transfer-Encoding"))
       continue;
     if (same_word(name, "Content-Length")) {
-      uint64_t n = 0;
-      const auto [at, err] = std::from_chars(value.data(), value.data() + value.size(), n);
-      if (err == std::errc() && at == value.data() + value.size() && status_ != 204) promised_ = n;
+      if (status_ != 204) promised_ = parse_number(value);
       continue;
     }
     if (same_word(name, "Connection")) {
@@ -389,6 +409,8 @@ void ServerConn::send_head(bool whole) {
 void ServerConn::settle_body() {
   if (close_ || wire_.body_ended()) return;
   close_ = true;
+  if (wire_.longer_than(kDropBody)) return;
+  dropped_ = true;
   if (wire_.asks_for_body()) return;  // the client waits to be asked, and is not
   try {
     close_ = !wire_.drop_body(kDropBody, server_->options.read_timeout);
@@ -399,6 +421,7 @@ void ServerConn::settle_body() {
 
 void ServerConn::finish() {
   if (!sent_head_) {
+    if (too_long()) fail("http: the handler wrote more than its Content-Length");
     send_head(true);
     send_piece(body_);
   } else if (chunked_ && !promised_) {
@@ -411,7 +434,7 @@ void ServerConn::finish() {
 // Without this, what the client has sent meanwhile would make the kernel reset the connection, and
 // the client might not see the answer.
 void ServerConn::linger() noexcept {
-  if (wire_.body_ended()) return;
+  if (wire_.body_ended() && !refused_) return;
   try {
     wire_.conn().close_write();
     wire_.conn().set_read_deadline(Clock::now() + kLinger);
