@@ -25,6 +25,8 @@ constexpr size_t kSmallBody = 16 << 10;  // bytes
 // Answers like 103 that may come before the answer.
 constexpr int kMaxInterim = 16;
 
+constexpr const char* kCannotUnpack = "http: the body of the response cannot be decompressed";
+
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -141,6 +143,8 @@ bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
   detail::Exchange& x = *exchange;
   answered_ = has_head_ = false;
   bodyless_.reset();
+  packed_ = false;
+  unpacked_ = 0;
   upload_ = {};
   wire_->take_back();
   {
@@ -205,9 +209,11 @@ bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
       return false;  // nobody wants the rest
     }
     if (wire_->error()) std::rethrow_exception(wire_->error());
-    throw error("http: the body of the response cannot be decompressed");
+    throw error(kCannotUnpack);
   }
   if (!has_head_) give_head(x, response);
+  // The library does not mind a file that ends too early.
+  if (packed_ && wire_->last_bytes() != unpacked_) throw error(kCannotUnpack);
   return head_.keep_alive && wire_->body_ended();
 }
 
@@ -249,7 +255,9 @@ httplib::Request ClientConn::library_request(const std::shared_ptr<detail::Excha
     give_head(x, response);
     return true;
   };
-  to.content_receiver = [&x](const char* bytes, size_t size, uint64_t, uint64_t) {
+  to.content_receiver = [this, &x](const char* bytes, size_t size, uint64_t, uint64_t) {
+    if (size == 0) return true;
+    unpacked_ += static_cast<uint32_t>(size);
     return x.hand_over(std::string(bytes, size));
   };
   return to;
@@ -315,6 +323,7 @@ void ClientConn::give_head(detail::Exchange& x, const httplib::Response& respons
   const std::string coding = response.get_header_value("Content-Encoding");
   r.uncompressed = x.decompress && head_.framing != Framing::none &&
                    (coding == "gzip" || coding == "deflate" || coding.find("br") != coding.npos);
+  packed_ = r.uncompressed && coding == "gzip";
   for (const auto& [name, value] : response.headers) {
     if (r.uncompressed &&
         (same_word(name, "Content-Encoding") || same_word(name, "Content-Length"))) {

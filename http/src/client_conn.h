@@ -48,8 +48,10 @@ class ClientConn : public std::enable_shared_from_this<ClientConn> {
 
   // Of the request that is served.
   Head head_;
-  bool answered_ = false;             // bytes of a response have come
-  bool has_head_ = false;             // it was handed over
+  bool packed_ = false;    // its body is a gzip file, of which the library gives the contents
+  uint32_t unpacked_ = 0;  // bytes of these, as far as the file counts them
+  bool answered_ = false;  // bytes of a response have come
+  bool has_head_ = false;  // it was handed over
   std::optional<Response> bodyless_;  // handed over once the connection can be used again
   chan<std::exception_ptr> upload_;   // not nil: a goroutine sends the body; its end, and why
 };

@@ -407,11 +407,15 @@ void ServerConn::send_head(bool whole) {
 
 // A body that is left in the connection would be read as the next request.
 void ServerConn::settle_body() {
-  if (close_ || wire_.body_ended()) return;
+  if (wire_.body_ended()) return;
+  if (wire_.asks_for_body()) {  // the client waits to be asked, and is not
+    close_ = dropped_ = true;
+    return;
+  }
+  if (close_) return;
   close_ = true;
   if (wire_.longer_than(kDropBody)) return;
   dropped_ = true;
-  if (wire_.asks_for_body()) return;  // the client waits to be asked, and is not
   try {
     close_ = !wire_.drop_body(kDropBody, server_->options.read_timeout);
   } catch (const BadBody&) {
