@@ -31,7 +31,7 @@ enum class Framing : uint8_t {
 struct Head {
   std::string text;  // as cpp-httplib is to read it, with the empty line at its end
   Framing framing = Framing::none;
-  uint64_t length = 0;      // of Framing::length; bytes
+  uint64_t length = 0;      // bytes: of Framing::length, and what the answer to HEAD tells
   bool keep_alive = false;  // as far as the other side is concerned
   bool http10 = false;
   bool expects_continue = false;  // a request: the body comes once it is asked for
