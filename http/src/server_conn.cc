@@ -134,7 +134,7 @@ bool ServerConn::read_request() {
 }
 
 void ServerConn::refuse(const BadHead& why) {
-  close_ = true;
+  close_ = refused_ = true;
   std::string answer = "HTTP/1.1 ";
   append_number(answer, static_cast<uint64_t>(why.status));
   answer.append(" ").append(status_text(why.status));
@@ -411,7 +411,7 @@ void ServerConn::finish() {
 // Without this, what the client has sent meanwhile would make the kernel reset the connection, and
 // the client might not see the answer.
 void ServerConn::linger() noexcept {
-  if (wire_.body_ended()) return;
+  if (wire_.body_ended() && !refused_) return;
   try {
     wire_.conn().close_write();
     wire_.conn().set_read_deadline(Clock::now() + kLinger);

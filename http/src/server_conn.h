@@ -94,6 +94,8 @@ class ServerConn {
   bool chunked_ = false;
   std::optional<uint64_t> promised_;  // bytes that Content-Length still promises
   bool close_ = false;
+  bool refused_ = false;    // more of a request's head, or of its body, may come
+  bool body_gone_ = false;  // what the handler has not read of it was dropped
 };
 
 }  // namespace weir::http
