@@ -154,6 +154,7 @@ std::string_view ServerConn::path_value(std::string_view name) const noexcept {
 }
 
 size_t ServerConn::read(char* to, size_t size) {
+  if (body_gone_) throw error("http: request body: read after the answer has begun to be sent");
   try {
     const size_t n = wire_.read_body(to, size, server_->options.read_timeout);
     if (wire_.body_ended()) watch();
@@ -234,7 +235,7 @@ void ServerConn::run_handler() {
   headers_ = {};
   status_ = 0;
   body_.clear();
-  sent_head_ = chunked_ = false;
+  sent_head_ = chunked_ = body_gone_ = false;
   promised_.reset();
   path_values_.clear();
   ResponseWriter w(*this);
@@ -387,9 +388,15 @@ void ServerConn::send_head(bool whole) {
 
 // A body that is left in the connection would be read as the next request.
 void ServerConn::settle_body() {
-  if (close_ || wire_.body_ended()) return;
+  if (wire_.body_ended()) return;
+  if (wire_.asks_for_body()) {  // the client waits to be asked, and is not
+    close_ = body_gone_ = true;
+    return;
+  }
+  if (close_) return;
   close_ = true;
-  if (wire_.asks_for_body()) return;  // the client waits to be asked, and is not
+  // What is too long is not begun with, so that it can be read yet.
+  body_gone_ = head_.framing != Framing::length || wire_.body_left() <= kDropBody;
   try {
     close_ = !wire_.drop_body(kDropBody, server_->options.read_timeout);
   } catch (const BadBody&) {

@@ -54,6 +54,8 @@ class Wire final : public httplib::Stream {
   // At least one byte, at most `size`; 0: it has ended. Throws net::error, BadBody.
   size_t read_body(char* to, size_t size, duration timeout);
   bool body_ended() const noexcept { return ended_; }
+  // Bytes of it, where its length was told.
+  uint64_t body_left() const noexcept { return left_; }
   // Reads the rest and drops it, if that is at most `most` bytes; else false. Throws as read_body.
   bool drop_body(uint64_t most, duration timeout);
   // To be sent before the body is waited for: "100 Continue".
