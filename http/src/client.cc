@@ -23,16 +23,16 @@ using detail::Exchange;
 // So much of a redirect's body is read, that its connection can be used again, as Go does. Bytes.
 constexpr int64_t kRedirectBody = 2048;
 
-void check(const Request& request) {
+void check(const Request& request, const Url& url) {
   if (!is_token(request.method)) {
-    throw error("http: the method of a request for \"" + request.url + "\" is no word");
+    throw error("http: the method of a request for " + url.to_string() + " is no word");
   }
   for (const auto& [name, value] : request.headers) {
     bool sound = is_token(name);
     for (const char c : value) sound &= is_text(c);
     if (!sound) {
-      throw error("http: a header field of a request for \"" + request.url +
-                  "\" has a character that it must not have: \"" + name + "\"");
+      throw error("http: a header field of a request for " + url.to_string() +
+                  " has a character that it must not have: \"" + name + "\"");
     }
   }
 }
@@ -138,8 +138,8 @@ void Client::close_idle_connections() { impl_->pool->end_all(); }
 Response Client::send_at(Request request, const void* pc) {
   const std::shared_ptr<Impl> impl = impl_;
   const ClientOptions& options = impl->pool->options;
-  check(request);
   Url url = parse_url(request.url);
+  check(request, url);
   auto text = std::make_shared<const std::string>(std::exchange(request.body, {}));
   std::optional<CancelFunc> cancel;
   struct Cancel {
@@ -163,7 +163,7 @@ Response Client::send_at(Request request, const void* pc) {
       return r;
     }
     if (redirects == options.max_redirects) {
-      throw error("http: " + request.method + " " + request.url + ": stopped after " +
+      throw error("http: " + request.method + " " + r.url + ": stopped after " +
                   std::to_string(redirects) + " redirects");
     }
     Url next = resolve(url, location);
@@ -175,7 +175,11 @@ Response Client::send_at(Request request, const void* pc) {
       request.headers.remove("Cookie");
       request.headers.remove("Host");
     }
-    if (r.content_length >= 0 && r.content_length <= kRedirectBody) (void)r.body.read_all();
+    try {
+      if (r.content_length >= 0 && r.content_length <= kRedirectBody) (void)r.body.read_all();
+    } catch (const std::exception&) {
+      // It was only for the connection's sake.
+    }
     url = std::move(next);
   }
 }

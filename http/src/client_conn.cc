@@ -1,5 +1,7 @@
 #include "client_conn.h"
 
+#include <cxxabi.h>
+
 #include <weir/go.h>
 #include <weir/select.h>
 
@@ -20,6 +22,8 @@ constexpr size_t kStack = 256 << 10;  // bytes
 // A body that both sides' kernels may not have room for is sent by a goroutine of its own: a server
 // may answer before it has read all of it, and stop reading until somebody reads its answer.
 constexpr size_t kSmallBody = 16 << 10;  // bytes
+// Answers like 103 that may come before the answer.
+constexpr int kMaxInterim = 16;
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits =
@@ -64,6 +68,17 @@ void send_body(const Wire& wire, const Request& request, const std::string& text
   }
 }
 
+// Of what went wrong with a request and with the sending of its body: what has caused the other.
+std::exception_ptr which(std::exception_ptr request, std::exception_ptr body) noexcept {
+  try {
+    std::rethrow_exception(body);
+  } catch (const net::error&) {
+    return request;  // the connection has failed, which both have seen
+  } catch (...) {
+    return body;
+  }
+}
+
 }  // namespace
 
 ClientConn::ClientConn(std::shared_ptr<ClientPool> pool, std::string key,
@@ -83,13 +98,10 @@ void ClientConn::start(std::shared_ptr<detail::Exchange> first) {
 
 void ClientConn::again(std::shared_ptr<detail::Exchange> next) {
   if (next) next->kept = true;
-  const net::Conn conn = wire_->conn();
+  // In this order: it may have woken by itself, and the deadline would hit the next request. It
+  // cannot have closed the connection, since it waits for a request first.
+  wire_->interrupt();
   requests_.send(std::move(next));  // there is room: who is idle is given away once
-  try {
-    conn.set_read_deadline(std::chrono::steady_clock::now());
-  } catch (const net::error&) {
-    // The goroutine has closed it, and will look for the request.
-  }
 }
 
 void ClientConn::end() noexcept { again(nullptr); }
@@ -128,11 +140,12 @@ std::shared_ptr<detail::Exchange> ClientConn::wait_for_request() {
 bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
   detail::Exchange& x = *exchange;
   answered_ = has_head_ = false;
+  bodyless_.reset();
   upload_ = {};
-  wire_->forget_deadlines();
+  wire_->take_back();
   {
     const std::lock_guard hold(x.mutex);
-    x.conn = wire_->conn();
+    x.wire = wire_.get();
   }
   std::optional<StopFunc> stop;
   if (!(x.request.context == Context())) {
@@ -156,17 +169,19 @@ bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
     // Whoever answers before he has got all of it does not want the rest.
     std::optional<std::exception_ptr> ended = upload_.try_recv();
     keep = keep && ended && !*ended;
-    if (why && ended && *ended) why = *ended;
+    if (why && ended && *ended) why = which(why, *ended);
   }
   if (stop && !(*stop)()) keep = false;
   x.detach();
-  wire_->forget_deadlines();
+  wire_->take_back();
   if (keep) {
     wire_->prepare_wait(pool_->options.idle_timeout);
     keep = pool_->put(shared_from_this());
   }
   if (!keep) wire_->close();
   if (x.place) x.place->release();
+  // Who gets it may ask again at once, and finds this connection.
+  if (bodyless_) x.head.send(std::move(*bodyless_));
   x.finish(why);
   return keep;
 }
@@ -245,17 +260,23 @@ void ClientConn::send_large_body(const std::shared_ptr<detail::Exchange>& exchan
   wire_->flush();
   wire_->mute(true);
   upload_ = make_chan<std::exception_ptr>(1);
+  exchange->sending = true;
   go([self = shared_from_this(), exchange, ended = upload_]() mutable {
     std::exception_ptr why;
     try {
       send_body(*self->wire_, exchange->request, *exchange->text);
     } catch (const net::error&) {
       why = std::current_exception();  // the server may have answered, so it can be read on
-    } catch (const std::exception&) {
-      why = std::current_exception();
+    } catch (const abi::__forced_unwind&) {
+      exchange->stop();
+      throw;
+    } catch (...) {
+      ended.send(std::current_exception());
       exchange->stop();  // nobody is to wait for an answer
+      return;
     }
     ended.send(why);
+    exchange->sent_body();
   });
 }
 
@@ -263,21 +284,23 @@ void ClientConn::read_head(detail::Exchange& x) {
   wire_->mute(false);
   wire_->flush();
   const ClientOptions& options = pool_->options;
-  wire_->prepare_wait(options.response_header_timeout);
+  x.await_head(options.response_header_timeout);
   if (!wire_->wait()) {
     const std::string what = "http: " + x.request.method + " " + x.url.to_string() +
                              ": the server has closed the connection without an answer (EOF)";
     if (x.kept) throw Lost(what, true);
     throw error(what);
   }
+  x.got_head();
   answered_ = true;
+  int before = 0;
   do {
+    if (++before > kMaxInterim) throw BadHead(502, "too many answers before the answer");
     head_ = parse_response_head(
         wire_->read_head(options.max_header_bytes, options.response_header_timeout),
         x.request.method);
   } while (head_.status < 200 && head_.status != 101);
-  Head shown = head_;
-  wire_->show(std::move(shown));
+  wire_->show(head_);
 }
 
 void ClientConn::give_head(detail::Exchange& x, const httplib::Response& response) {
@@ -300,9 +323,14 @@ void ClientConn::give_head(detail::Exchange& x, const httplib::Response& respons
     }
     r.headers.add(name, value);
   }
+  for (const auto& [name, value] : head_.aside) r.headers.add(name, value);
   if (r.uncompressed) r.content_length = -1;
   x.body.status = r.status;
-  x.head.send(std::move(r));
+  if (wire_->body_ended()) {
+    bodyless_ = std::move(r);
+  } else {
+    x.head.send(std::move(r));
+  }
 }
 
 }  // namespace weir::http

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "client_pool.h"
@@ -47,9 +48,10 @@ class ClientConn : public std::enable_shared_from_this<ClientConn> {
 
   // Of the request that is served.
   Head head_;
-  bool answered_ = false;            // bytes of a response have come
-  bool has_head_ = false;            // it was handed over
-  chan<std::exception_ptr> upload_;  // not nil: a goroutine sends the body; its end, and why
+  bool answered_ = false;             // bytes of a response have come
+  bool has_head_ = false;             // it was handed over
+  std::optional<Response> bodyless_;  // handed over once the connection can be used again
+  chan<std::exception_ptr> upload_;   // not nil: a goroutine sends the body; its end, and why
 };
 
 }  // namespace weir::http

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "wire.h"
+
 namespace weir::http::detail {
 
 namespace {
@@ -77,17 +79,30 @@ bool Exchange::hand_over(std::string next) {
 
 void Exchange::stop() noexcept {
   const std::lock_guard hold(mutex);
-  if (!conn) return;
-  try {
-    conn.set_deadline(std::chrono::steady_clock::now());
-  } catch (const net::error&) {
-    // It was closed.
-  }
+  if (wire) wire->interrupt();
+}
+
+void Exchange::await_head(std::chrono::steady_clock::duration timeout) {
+  const std::lock_guard hold(mutex);
+  head_timeout = timeout;
+  wire->prepare_wait(sending ? timeout.zero() : timeout);
+}
+
+void Exchange::got_head() noexcept {
+  const std::lock_guard hold(mutex);
+  head_timeout = {};
+  wire->forget_deadlines();
+}
+
+void Exchange::sent_body() noexcept {
+  const std::lock_guard hold(mutex);
+  sending = false;
+  if (wire) wire->limit_wait(head_timeout);
 }
 
 void Exchange::detach() noexcept {
   const std::lock_guard hold(mutex);
-  conn = {};
+  wire = nullptr;
 }
 
 void Exchange::finish(std::exception_ptr why) {

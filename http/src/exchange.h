@@ -8,9 +8,9 @@
 #include <weir/detail/resource.h>
 #include <weir/http/client.h>
 #include <weir/mutex.h>
-#include <weir/net.h>
 #include <weir/semaphore.h>
 
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -20,6 +20,8 @@
 #include "url.h"
 
 namespace weir::http {
+
+class Wire;
 
 // The connection was of no use before the server had answered anything.
 struct Lost : error {
@@ -47,6 +49,11 @@ struct Exchange {
   void finish(std::exception_ptr why);
   // Makes the connection's goroutine stop reading and writing, where it does.
   void stop() noexcept;
+  // The head is waited for from here on, no longer than `timeout` from when the request was sent.
+  void await_head(std::chrono::steady_clock::duration timeout);
+  void got_head() noexcept;
+  // By whoever has sent the body.
+  void sent_body() noexcept;
 
   // Fixed from the start.
   const Request request;
@@ -64,8 +71,11 @@ struct Exchange {
   chan<bool> closed = make_chan<bool>();  // by close(): no more will be read
   weir::detail::http_body body;           // for dumps; written before the head is handed over
 
-  Mutex mutex;                 // protects the next
-  net::Conn conn;              // of the goroutine that serves it; none before and after that
+  Mutex mutex;           // protects the next
+  Wire* wire = nullptr;  // of the goroutine that serves it; null before and after that
+  bool sending = false;  // the body, by a goroutine of its own
+  std::chrono::steady_clock::duration head_timeout{};  // zero: the head is not waited for
+
   std::exception_ptr failure;  // set before pieces is closed
 
   // The reader's alone.

@@ -1,5 +1,6 @@
 #include "head.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -8,6 +9,9 @@
 namespace weir::http {
 
 namespace {
+
+// The library refuses heads with longer lines. Bytes, with what is escaped.
+constexpr size_t kMaxLine = 8000;
 
 // What the fields say about the connection and of the body.
 struct Fields {
@@ -34,23 +38,6 @@ uint64_t parse_length(std::string_view value) {
   return n;
 }
 
-// bytes=0-99,200-,-5: what cpp-httplib takes; it would refuse the request for anything else, which
-// a server passes over (RFC 9110, 14.2).
-bool is_range(std::string_view value) noexcept {
-  if (!value.starts_with("bytes=")) return false;
-  value.remove_prefix(6);
-  int ranges = 0;
-  for (std::string_view one; next_element(value, one); ++ranges) {
-    const size_t dash = one.find('-');
-    if (dash == std::string_view::npos || one.size() == 1 || one.size() > 40) return false;
-    const auto digits = [](std::string_view s) {
-      return s.size() <= 18 && s.find_first_not_of("0123456789") == s.npos;
-    };
-    if (!digits(one.substr(0, dash)) || !digits(one.substr(dash + 1))) return false;
-  }
-  return ranges > 0 && ranges <= 16;
-}
-
 void append_escaped(std::string& to, std::string_view value) {
   for (const char c : value) {
     if (c == '%') {
@@ -62,7 +49,8 @@ void append_escaped(std::string& to, std::string_view value) {
 }
 
 // Appends the fields that the library is to see to `text`.
-Fields parse_fields(std::string_view rest, bool response, std::string& text) {
+Fields parse_fields(std::string_view rest, bool response, Head& head) {
+  std::string& text = head.text;
   Fields f;
   for (;;) {
     const std::string_view line = next_line(rest);
@@ -107,7 +95,11 @@ Fields parse_fields(std::string_view rest, bool response, std::string& text) {
       continue;  // the wire answers it
     } else if (same_word(name, "Host")) {
       ++f.hosts;
-    } else if (same_word(name, "Range") && !response && !is_range(value)) {
+    }
+    const size_t escapes = static_cast<size_t>(std::count(value.begin(), value.end(), '%'));
+    if (value.empty() || name.size() + value.size() + 2 * escapes > kMaxLine ||
+        same_word(name, "Range")) {
+      head.aside.emplace_back(name, value);
       continue;
     }
     text.append(name).append(": ");
@@ -115,6 +107,28 @@ Fields parse_fields(std::string_view rest, bool response, std::string& text) {
     text.append("\r\n");
   }
   return f;
+}
+
+// Methods that the library knows; to it all others are malformed.
+bool knows(std::string_view method) noexcept {
+  for (const char* known :
+       {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}) {
+    if (method == known) return true;
+  }
+  return false;
+}
+
+// A question mark within the query is as good as any other character (RFC 3986, 3.4).
+void append_target(std::string& to, std::string_view target) {
+  const size_t query = std::min(target.find('?'), target.size() - 1) + 1;
+  to.append(target.substr(0, query));
+  for (const char c : target.substr(query)) {
+    if (c == '?') {
+      to.append("%3F");
+    } else {
+      to.push_back(c);
+    }
+  }
 }
 
 void end_text(Head& head, const std::optional<uint64_t>& length) {
@@ -149,18 +163,22 @@ Head parse_request_head(std::string_view bytes) {
   Head head;
   const std::string_view line = next_line(bytes);
   const size_t first = line.find(' '), last = line.rfind(' ');
-  if (first == last || !is_token(line.substr(0, first))) {
+  if (last - first < 2 || !is_token(line.substr(0, first))) {
     throw BadHead(400, "the first line is not METHOD TARGET VERSION");
   }
-  for (const char c : line.substr(first + 1, last - first - 1)) {
+  head.method = line.substr(0, first);
+  head.target = line.substr(first + 1, last - first - 1);
+  for (const char c : head.target) {
     if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) {
       throw BadHead(400, "the target has a space or a control character");
     }
   }
   head.http10 = is_http10(line.substr(last + 1));
   head.text.reserve(line.size() + bytes.size() + 64);
-  head.text.append(line).append("\r\n");
-  const Fields f = parse_fields(bytes, false, head.text);
+  head.text.append(knows(head.method) ? head.method : "GET").append(" ");
+  append_target(head.text, head.target);
+  head.text.append(line.substr(last)).append("\r\n");
+  const Fields f = parse_fields(bytes, false, head);
   if (f.hosts > 1 || (f.hosts == 0 && !head.http10)) {
     throw BadHead(400, "there must be one Host");
   }
@@ -197,8 +215,9 @@ Head parse_response_head(std::string_view bytes, std::string_view method) {
   // The library matches the line by a regular expression, which takes stack for each character.
   head.text.append(head.http10 ? "HTTP/1.0 " : "HTTP/1.1 ").append(rest.substr(0, 3));
   head.text.append("\r\n");
-  const Fields f = parse_fields(bytes, true, head.text);
-  head.keep_alive = !f.close && (!head.http10 || f.keep_alive);
+  const Fields f = parse_fields(bytes, true, head);
+  // After 101 it is no HTTP any more.
+  head.keep_alive = !f.close && (!head.http10 || f.keep_alive) && head.status != 101;
   const bool body = head.status >= 200 && has_body(head.status, method);
   if (body && f.chunked) {
     head.framing = Framing::chunked;

@@ -4,7 +4,9 @@
 // cpp-httplib reads a head after this has: in a form in which it can get nothing wrong. It takes
 // each "%41" in a field's value for an "A", knows neither trailers nor bodies of HTTP's other
 // status codes, and believes any length. So what it is given is written anew: percent signs are
-// escaped, and Transfer-Encoding is gone, since the body that it gets (wire.h) ends by itself.
+// escaped, and Transfer-Encoding is gone, since the body that it gets (wire.h) ends by itself. It
+// does not get to see at all what it would trip over: methods that it does not know, a second
+// question mark, and the fields of `aside`.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +14,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace weir::http {
 
@@ -30,6 +34,10 @@ enum class Framing : uint8_t {
 
 struct Head {
   std::string text;  // as cpp-httplib is to read it, with the empty line at its end
+  // Fields that it would drop (empty ones), refuse (long ones), or match by a regular expression,
+  // which takes stack for each character (Range).
+  std::vector<std::pair<std::string, std::string>> aside{};
+  std::string method{}, target{};  // a request; as they were sent
   Framing framing = Framing::none;
   uint64_t length = 0;      // bytes: of Framing::length, and what the answer to HEAD tells
   bool keep_alive = false;  // as far as the other side is concerned

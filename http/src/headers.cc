@@ -1,5 +1,7 @@
 #include <weir/http/headers.h>
 
+#include <algorithm>
+
 #include "text.h"
 
 namespace weir::http {
@@ -27,15 +29,16 @@ std::vector<std::string_view> Headers::values(std::string_view name) const {
 }
 
 void Headers::set(std::string_view name, std::string_view value) {
-  for (Field& f : fields_) {
-    if (!same_word(f.first, name)) continue;
-    std::string kept(value);  // it may be a part of a field that goes
-    std::string first = std::move(f.first);
-    remove(name);
-    fields_.emplace_back(std::move(first), std::move(kept));
+  // They may be parts of a field that goes.
+  Field kept{name, value};
+  const auto named = [&kept](const Field& f) { return same_word(f.first, kept.first); };
+  const auto first = std::find_if(fields_.begin(), fields_.end(), named);
+  if (first == fields_.end()) {
+    fields_.push_back(std::move(kept));
     return;
   }
-  add(name, value);
+  fields_.erase(std::remove_if(first + 1, fields_.end(), named), fields_.end());
+  first->second = std::move(kept.second);
 }
 
 void Headers::add(std::string_view name, std::string_view value) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server_conn.h"
+#include "text.h"
 
 namespace weir::http {
 
@@ -50,7 +51,10 @@ struct Match {
 
   bool take(const std::vector<Target>& targets) {
     for (const Target& t : targets) {
-      if (t.method == method || (t.method == "GET" && method == "HEAD")) found = &t;
+      if (t.method == method) found = &t;
+    }
+    for (const Target& t : targets) {
+      if (!found && t.method == "GET" && method == "HEAD") found = &t;
     }
     for (const Target& t : targets) {
       if (!found && t.method.empty()) found = &t;
@@ -96,7 +100,8 @@ void Mux::handle(std::string_view pattern, Handler handler) {
   std::string_view path = pattern;
   if (const size_t space = path.find(' '); space != path.npos) {
     target.method = path.substr(0, space);
-    path.remove_prefix(path.find_first_not_of(' ', space));
+    if (!is_token(target.method)) throw bad("the method is no word");
+    path.remove_prefix(std::min(path.find_first_not_of(' ', space), path.size()));
   }
   if (!path.starts_with('/')) throw bad("the path does not start with /");
   target.handler = std::move(handler);
@@ -158,11 +163,13 @@ void Mux::operator()(ResponseWriter& w, ServerRequest& r) const {
   }
   if (match.allowed.empty()) return write_error(w, 404, "404 page not found");
   std::string allow;
+  if (std::find(match.allowed.begin(), match.allowed.end(), "GET") != match.allowed.end()) {
+    match.allowed.emplace_back("HEAD");
+  }
   std::sort(match.allowed.begin(), match.allowed.end());
   match.allowed.erase(std::unique(match.allowed.begin(), match.allowed.end()), match.allowed.end());
   for (const std::string_view method : match.allowed) {
     allow.append(allow.empty() ? "" : ", ").append(method);
-    if (method == "GET") allow.append(", HEAD");
   }
   w.headers().set("Allow", allow);
   write_error(w, 405, "method not allowed");

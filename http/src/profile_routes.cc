@@ -20,37 +20,18 @@
 #include <weir/profiler/profile.h>
 #include <weir/profiler/symbol.h>
 
+#include "answers.h"
+#include "params.h"
+
 namespace weir::http::routes {
 
 namespace {
 
 using profiler::Profile;
 
-constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr int64_t kDefaultSeconds = 30, kMaxSeconds = 3600;
 
-// Go's serveError.
-Answer failure(int status, std::string why) {
-  Answer a;
-  a.status = status;
-  a.content_type = kText;
-  a.body = std::move(why) + "\n";
-  a.pprof_error = true;
-  return a;
-}
-
-Answer too_long() { return failure(400, "profile duration exceeds server's WriteTimeout"); }
-
-// As Go's strconv.ParseInt in base 10.
-std::optional<int64_t> parse_int(const std::string& text) {
-  int64_t value = 0;
-  const char* begin = text.data();
-  const char* end = begin + text.size();
-  if (begin != end && *begin == '+') begin++;
-  const auto [at, err] = std::from_chars(begin, end, value);
-  if (err != std::errc() || at != end) return std::nullopt;
-  return value;
-}
+Answer too_long() { return pprof_failure(400, "profile duration exceeds server's WriteTimeout"); }
 
 // Until the time is over, or nobody wants it any more.
 void wait_for(int64_t seconds, const std::function<bool()>& wanted) {
@@ -64,23 +45,32 @@ void wait_for(int64_t seconds, const std::function<bool()>& wanted) {
 
 using Writer = bool (*)(const Profile&, const profiler::Sink&);
 
-Answer named(const Query& q, Profile (*take)()) {
+Profile take_creation() {
+  return profiler::creation_profile(profiler::capture({.detail = profiler::Detail::groups}));
+}
+
+}  // namespace
+
+Answer profile(const char* name, const Query& q, std::function<Profile()> take) {
   Answer a;
   auto profile = std::make_shared<Profile>();
   const int64_t debug = parse_int(q.param("debug")).value_or(0);
   const std::string seconds = q.param("seconds");
+  a.attachment = debug != 0 ? "" : name;
   if (!seconds.empty()) {
     const auto n = parse_int(seconds);
     if (!n || *n <= 0) {
-      return failure(400, "invalid value for \"seconds\" - must be a positive integer");
+      return pprof_failure(400, "invalid value for \"seconds\" - must be a positive integer");
     }
-    if (debug != 0) return failure(400, "seconds and debug params are incompatible");
+    if (debug != 0) return pprof_failure(400, "seconds and debug params are incompatible");
     if (*n > kMaxSeconds) return too_long();
-    a.wait = [profile, take, n = *n, before = take()](const std::function<bool()>& wanted) {
+    auto before = std::make_shared<const Profile>(take());
+    a.wait = [profile, take = std::move(take), n = *n,
+              before = std::move(before)](const std::function<bool()>& wanted) {
       wait_for(n, wanted);
-      *profile = profiler::delta(before, take());
+      if (wanted()) *profile = profiler::delta(*before, take());
     };
-    a.attachment = "-delta";
+    a.attachment += "-delta";
   } else {
     *profile = take();
   }
@@ -90,28 +80,12 @@ Answer named(const Query& q, Profile (*take)()) {
   return a;
 }
 
-// The file's name, as the profile's.
-Answer under_name(const char* name, Answer a) {
-  if (a.content_type == "application/octet-stream") a.attachment.insert(0, name);
-  return a;
-}
-
-Profile take_creation() {
-  return profiler::creation_profile(profiler::capture({.detail = profiler::Detail::groups}));
-}
-
-}  // namespace
-
-Answer block(const Query& q) { return under_name("block", named(q, profiler::block_profile)); }
-Answer mutex(const Query& q) { return under_name("mutex", named(q, profiler::mutex_profile)); }
+Answer block(const Query& q) { return profile("block", q, profiler::block_profile); }
+Answer mutex(const Query& q) { return profile("mutex", q, profiler::mutex_profile); }
 Answer threadcreate(const Query& q) {
-  return under_name("threadcreate", named(q, profiler::threadcreate_profile));
+  return profile("threadcreate", q, profiler::threadcreate_profile);
 }
-Answer creation(const Query& q) { return under_name("creation", named(q, take_creation)); }
-
-bool has_delta(Answer (*route)(const Query&)) noexcept {
-  return route == block || route == mutex || route == threadcreate || route == creation;
-}
+Answer creation(const Query& q) { return profile("creation", q, take_creation); }
 
 Answer cpu(const Query& q) {
   int64_t seconds = parse_int(q.param("seconds")).value_or(0);
@@ -121,7 +95,7 @@ Answer cpu(const Query& q) {
   try {
     running = std::make_shared<profiler::CpuProfiler>();
   } catch (const std::runtime_error& e) {
-    return failure(500, std::string("Could not enable CPU profiling: ") + e.what());
+    return pprof_failure(500, std::string("Could not enable CPU profiling: ") + e.what());
   }
   Answer a;
   auto profile = std::make_shared<Profile>();

@@ -1,5 +1,9 @@
-// The answers under /debug/pprof/ other than the goroutine profile's, as Go gives them.
+// The answers under /debug/pprof/ as Go gives them; the goroutine profile: goroutine_routes.h.
 #pragma once
+
+#include <functional>
+
+#include <weir/profiler/profile.h>
 
 #include "routes.h"
 
@@ -10,7 +14,8 @@ Answer block(const Query& q);
 Answer mutex(const Query& q);
 Answer threadcreate(const Query& q);
 Answer creation(const Query& q);
-bool has_delta(Answer (*route)(const Query&)) noexcept;
+// The answer of such a path: what `take` gives, or how it has changed from now on.
+Answer profile(const char* name, const Query& q, std::function<profiler::Profile()> take);
 
 Answer cpu(const Query& q);      // seconds=N, 30 unless told otherwise
 Answer cmdline(const Query& q);  // arguments, separated by NUL

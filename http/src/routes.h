@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <weir/profiler/encode.h>
 
@@ -40,6 +41,7 @@ enum class Cost : uint8_t {
 Cost cost(const Query& query);
 // Whether the path is asked by POST, too.
 bool takes_post(std::string_view path) noexcept;
+std::vector<std::string> paths();  // that answer() knows
 // Never throws for what a request may hold; std::bad_alloc may pass.
 Answer answer(const Query& query);
 

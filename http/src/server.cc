@@ -91,7 +91,15 @@ void Server::serve(net::Listener listener) {
       pause = std::min(pause * 2, std::chrono::milliseconds(1000));
       continue;
     }
-    impl->goroutines.add(1);
+    {
+      // Whoever closes the server waits for the goroutines next.
+      const std::lock_guard hold(impl->mutex);
+      if (!impl->open()) {
+        if (impl->places) impl->places->release();
+        return;
+      }
+      impl->goroutines.add(1);
+    }
     go({.stack_size = impl->options.stack_size}, [impl, conn = std::move(conn)]() mutable {
       struct Leave {
         Impl& impl;

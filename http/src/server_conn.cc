@@ -47,6 +47,13 @@ void append_number(std::string& to, uint64_t n, int base = 10) {
   to.append(digits, std::to_chars(digits, digits + sizeof digits, n, base).ptr);
 }
 
+std::optional<uint64_t> parse_number(std::string_view digits) {
+  uint64_t n = 0;
+  const auto [at, err] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+  if (err != std::errc() || at != digits.data() + digits.size()) return std::nullopt;
+  return n;
+}
+
 }  // namespace
 
 ServerConn::ServerConn(std::shared_ptr<Server::Impl> server, net::Conn conn)
@@ -107,6 +114,11 @@ ServerConn& ServerConn::of(const httplib::Request& request) {
 
 void ServerConn::take(httplib::Request&& request) {
   request_.emplace(std::move(request));
+  request_->method = std::move(head_.method);
+  request_->target = std::move(head_.target);
+  for (auto& [name, value] : head_.aside) {
+    request_->headers.emplace(std::move(name), std::move(value));
+  }
   wire_.mute(true);  // the library's answer
 }
 
@@ -120,7 +132,7 @@ bool ServerConn::read_request() {
   }
   close_ = !head_.keep_alive;
   const bool asks = head_.expects_continue;
-  wire_.show(std::move(head_));
+  wire_.show(head_);
   if (asks) wire_.ask_for_body();
   request_.reset();
   bool closed = false;
@@ -154,7 +166,9 @@ std::string_view ServerConn::path_value(std::string_view name) const noexcept {
 }
 
 size_t ServerConn::read(char* to, size_t size) {
-  if (body_gone_) throw error("http: request body: read after the answer has begun to be sent");
+  if (dropped_) {
+    throw error("http: request body: what was not read when the answer began is gone");
+  }
   try {
     const size_t n = wire_.read_body(to, size, server_->options.read_timeout);
     if (wire_.body_ended()) watch();
@@ -235,7 +249,7 @@ void ServerConn::run_handler() {
   headers_ = {};
   status_ = 0;
   body_.clear();
-  sent_head_ = chunked_ = body_gone_ = false;
+  sent_head_ = chunked_ = dropped_ = false;
   promised_.reset();
   path_values_.clear();
   ResponseWriter w(*this);
@@ -286,6 +300,13 @@ void ServerConn::write_header(int status) {
                                 " is not a status from 200 to 999");
   }
   if (status_ == 0) status_ = status;
+}
+
+// Of an answer that is sent as a whole: it is more than the handler has told.
+bool ServerConn::too_long() const noexcept {
+  if (bodyless()) return false;
+  const std::optional<uint64_t> told = parse_number(headers_.get("Content-Length"));
+  return told && body_.size() > *told;
 }
 
 bool ServerConn::bodyless() const noexcept {
@@ -344,9 +365,7 @@ void ServerConn::send_head(bool whole) {
     if (!is_token(name) || same_word(name, "Date") || same_word(name, "Transfer-Encoding"))
       continue;
     if (same_word(name, "Content-Length")) {
-      uint64_t n = 0;
-      const auto [at, err] = std::from_chars(value.data(), value.data() + value.size(), n);
-      if (err == std::errc() && at == value.data() + value.size() && status_ != 204) promised_ = n;
+      if (status_ != 204) promised_ = parse_number(value);
       continue;
     }
     if (same_word(name, "Connection")) {
@@ -390,13 +409,13 @@ void ServerConn::send_head(bool whole) {
 void ServerConn::settle_body() {
   if (wire_.body_ended()) return;
   if (wire_.asks_for_body()) {  // the client waits to be asked, and is not
-    close_ = body_gone_ = true;
+    close_ = dropped_ = true;
     return;
   }
   if (close_) return;
   close_ = true;
-  // What is too long is not begun with, so that it can be read yet.
-  body_gone_ = head_.framing != Framing::length || wire_.body_left() <= kDropBody;
+  if (wire_.longer_than(kDropBody)) return;
+  dropped_ = true;
   try {
     close_ = !wire_.drop_body(kDropBody, server_->options.read_timeout);
   } catch (const BadBody&) {
@@ -406,6 +425,7 @@ void ServerConn::settle_body() {
 
 void ServerConn::finish() {
   if (!sent_head_) {
+    if (too_long()) fail("http: the handler wrote more than its Content-Length");
     send_head(true);
     send_piece(body_);
   } else if (chunked_ && !promised_) {

@@ -66,6 +66,7 @@ class ServerConn {
   void settle_body();  // of which the handler has left something
   void send_head(bool whole);
   void send_piece(std::string_view bytes);
+  bool too_long() const noexcept;
   bool bodyless() const noexcept;  // the answer has none, whatever the handler writes
   void refuse(const BadHead& why);
   void linger() noexcept;
@@ -94,8 +95,8 @@ class ServerConn {
   bool chunked_ = false;
   std::optional<uint64_t> promised_;  // bytes that Content-Length still promises
   bool close_ = false;
-  bool refused_ = false;    // more of a request's head, or of its body, may come
-  bool body_gone_ = false;  // what the handler has not read of it was dropped
+  bool dropped_ = false;  // the rest of the request's body, or some of it
+  bool refused_ = false;  // the request is not understood, so its end is not known
 };
 
 }  // namespace weir::http

@@ -14,11 +14,16 @@ namespace {
 
 int default_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
 
-// What stands before the host may hold a password.
+// What stands before the host may hold a password; what is no text would spoil a log.
 std::string shown(std::string_view text) {
-  const size_t start = text.find("//"), at = text.rfind('@');
-  if (start == text.npos || at == text.npos || at < start) return std::string(text);
-  return std::string(text.substr(0, start + 2)).append(text.substr(at + 1));
+  std::string to(text);
+  if (const size_t at = text.rfind('@'); at != text.npos) {
+    const size_t slashes = text.find("//"), start = slashes < at ? slashes + 2 : 0;
+    to.erase(start, at + 1 - start);
+  }
+  std::replace_if(
+      to.begin(), to.end(), [](char c) { return !is_text(c); }, '?');
+  return to;
 }
 
 error malformed(std::string_view text, const char* why) {
@@ -138,6 +143,9 @@ Url resolve(const Url& base, std::string_view reference) {
   reference = reference.substr(0, reference.find('#'));
   const size_t colon = reference.find(':');
   if (colon != reference.npos && colon < reference.find_first_of("/?")) return parse_url(reference);
+  if (reference.starts_with("//") && base.scheme == "unix") {
+    throw malformed(reference, "a unix socket has no other hosts");
+  }
   if (reference.starts_with("//")) return parse_url(base.scheme + ":" + std::string(reference));
   Url url = base;
   const std::string_view path = std::string_view(base.target).substr(0, base.target.find('?'));

@@ -28,11 +28,46 @@ void within(net::time_point& deadline, Wire::duration timeout, Set set) {
 }  // namespace
 
 void Wire::read_within(duration timeout) {
-  within(read_by_, timeout, [this](net::time_point t) { conn_.set_read_deadline(t); });
+  within(read_by_, timeout, [this](net::time_point t) {
+    conn_.set_read_deadline(t);
+    heed_interrupt();
+  });
 }
 
 void Wire::write_within(duration timeout) {
-  within(write_by_, timeout, [this](net::time_point t) { conn_.set_write_deadline(t); });
+  within(write_by_, timeout, [this](net::time_point t) {
+    conn_.set_write_deadline(t);
+    heed_interrupt();
+  });
+}
+
+// Whoever interrupts sets the flag first and the deadline then: one of the two comes after ours.
+void Wire::heed_interrupt() const {
+  if (interrupted_.load()) conn_.set_deadline(Clock::now());
+}
+
+void Wire::interrupt() noexcept {
+  interrupted_.store(true);
+  try {
+    conn_.set_deadline(Clock::now());
+  } catch (const net::error&) {
+    // It was closed, which stops them, too.
+  }
+}
+
+void Wire::limit_wait(duration timeout) noexcept {
+  if (timeout <= duration::zero()) return;
+  try {
+    conn_.set_read_deadline(net::detail::deadline_after(timeout));
+    heed_interrupt();
+  } catch (const net::error&) {
+    // It was closed.
+  }
+}
+
+void Wire::take_back() noexcept {
+  interrupted_.store(false);
+  forget_deadlines();
 }
 
 void Wire::consume(size_t n) noexcept {
@@ -97,7 +132,7 @@ std::string_view Wire::read_head(size_t max, duration timeout) {
   return head;
 }
 
-void Wire::show(Head head) {
+void Wire::show(Head& head) {
   head_ = std::move(head.text);
   head_at_ = 0;
   framing_ = head.framing;
@@ -142,7 +177,7 @@ size_t Wire::read_body(char* to, size_t size, duration timeout) {
 }
 
 bool Wire::drop_body(uint64_t most, duration timeout) {
-  if (framing_ == Framing::length && left_ > most) return false;
+  if (longer_than(most)) return false;
   char buffer[1024];
   for (uint64_t dropped = 0; !ended_;) {
     dropped += read_body(buffer, sizeof buffer, timeout);
@@ -177,11 +212,16 @@ void Wire::send(std::string_view bytes) {
 }
 
 void Wire::flush() {
+  if (broken_) std::rethrow_exception(write_error_);
   if (out_.empty()) return;
-  broken_ = true;
-  write_within(write_timeout_);
-  transmit(out_);
-  broken_ = false;
+  try {
+    write_within(write_timeout_);
+    transmit(out_);
+  } catch (const std::exception&) {
+    broken_ = true;
+    write_error_ = std::current_exception();
+    throw;
+  }
   out_.clear();
 }
 

@@ -8,6 +8,7 @@
 
 #include <weir/net.h>
 
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <functional>
@@ -44,8 +45,8 @@ class Wire final : public httplib::Stream {
   // The rest of the head. Bytes beyond it stay for the body and for the next one. Throws BadHead
   // (431 where it is larger than `max` bytes), net::error, BadBody where it ends too early.
   std::string_view read_head(size_t max, duration timeout);
-  // Sets what read() gives from here on: `head.text`, then the body.
-  void show(Head head);
+  // Sets what read() gives from here on: `head.text`, which it takes, then the body.
+  void show(Head& head);
   // Called by the library's first read, to show() what it is to read; null: it was shown before.
   void on_read(std::function<void()> f) { on_read_ = std::move(f); }
 
@@ -54,8 +55,10 @@ class Wire final : public httplib::Stream {
   // At least one byte, at most `size`; 0: it has ended. Throws net::error, BadBody.
   size_t read_body(char* to, size_t size, duration timeout);
   bool body_ended() const noexcept { return ended_; }
-  // Bytes of it, where its length was told.
-  uint64_t body_left() const noexcept { return left_; }
+  // More of it is to come than that, as its length says.
+  bool longer_than(uint64_t most) const noexcept {
+    return framing_ == Framing::length && left_ > most;
+  }
   // Reads the rest and drops it, if that is at most `most` bytes; else false. Throws as read_body.
   bool drop_body(uint64_t most, duration timeout);
   // To be sent before the body is waited for: "100 Continue".
@@ -67,7 +70,7 @@ class Wire final : public httplib::Stream {
   // Buffers; sends when that is large. Throws net::error.
   void send(std::string_view bytes);
   void flush();
-  // A write has failed: no other will succeed.
+  // A write has failed: nobody knows how much was sent, so later ones fail, too.
   bool broken() const noexcept { return broken_; }
   // What the library writes from here on is dropped: the answer is complete.
   void mute(bool on) noexcept { muted_ = on; }
@@ -90,10 +93,18 @@ class Wire final : public httplib::Stream {
   // For somebody else who reads a byte off conn(), meanwhile: takes the deadline back; makes him
   // stop; gives the byte back.
   void await_byte();
-  // Others may have moved the deadlines of conn().
-  void forget_deadlines() noexcept { read_by_ = write_by_ = net::time_point::min(); }
   void interrupt_read() noexcept;
   void unread(char c);
+
+  // --- by others, while this end lives ---
+
+  // Reads and writes fail from here on, those that are under way included, until take_back.
+  void interrupt() noexcept;
+  // Whoever waits for a head, without a limit, waits no longer than that from now on.
+  void limit_wait(duration timeout) noexcept;
+  // By its goroutine, after the others: their deadlines hold no more, or are to be replaced.
+  void take_back() noexcept;
+  void forget_deadlines() noexcept { read_by_ = write_by_ = net::time_point::min(); }
 
   // --- httplib::Stream ---
   bool is_readable() const override { return !error_; }
@@ -113,6 +124,7 @@ class Wire final : public httplib::Stream {
   bool fill(duration timeout);  // false: the other side has sent all
   void read_within(duration timeout);
   void write_within(duration timeout);
+  void heed_interrupt() const;
 
   size_t receive(char* to, size_t size);
 
@@ -132,9 +144,11 @@ class Wire final : public httplib::Stream {
 
   std::function<void()> on_read_;
   bool muted_ = false, broken_ = false;
+  std::exception_ptr write_error_;
   duration read_timeout_{}, write_timeout_{};
   net::time_point read_by_ = net::kNoDeadline, write_by_ = net::kNoDeadline;
   std::exception_ptr error_;
+  std::atomic<bool> interrupted_{false};
 };
 
 }  // namespace weir::http

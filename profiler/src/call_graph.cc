@@ -387,6 +387,9 @@ CallGraph make(WeighedStacks& stacks, const Snapshot& now, const CallGraphOption
   std::vector<std::string> filters = stacks.filter(options);
   CallGraph g = select(stacks, options);
   g.total = total;
+  if (now.left_out > 0) {
+    filters.push_back("left out by a filter: " + std::to_string(now.left_out));
+  }
   g.filters = std::move(filters);
   g.process = now.process;
   g.taken_at_ns = now.taken_at_ns;

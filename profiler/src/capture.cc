@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -84,6 +85,21 @@ void add_contexts(SnapshotBuilder& builder) {
   if (arg.failure) std::rethrow_exception(arg.failure);
 }
 
+// Of CaptureStats.
+std::atomic<uint64_t> captures{0};
+std::atomic<int64_t> duration_sum{0}, longest_hold{0}, last_duration{0}, last_hold{0};
+
+void count(const Snapshot& s) noexcept {
+  duration_sum.fetch_add(s.duration_ns);
+  last_duration = s.duration_ns;
+  last_hold = s.longest_hold_ns;
+  int64_t longest = longest_hold;
+  while (longest < s.longest_hold_ns &&
+         !longest_hold.compare_exchange_weak(longest, s.longest_hold_ns)) {
+  }
+  captures.fetch_add(1);
+}
+
 Snapshot capture_here(const CaptureOptions& options) {
   const auto wall = std::chrono::system_clock::now();
   const auto start = Clock::now();
@@ -113,6 +129,7 @@ Snapshot capture_here(const CaptureOptions& options) {
   s.process = program_invocation_short_name;
   s.pid = getpid();
   s.source = "weir";
+  count(s);
   return s;
 }
 
@@ -120,6 +137,10 @@ Snapshot capture_here(const CaptureOptions& options) {
 
 Snapshot capture(const CaptureOptions& options) {
   return on_roomy_stack([&] { return capture_here(options); });
+}
+
+CaptureStats capture_stats() noexcept {
+  return {captures, duration_sum, longest_hold, last_duration, last_hold};
 }
 
 }  // namespace weir::profiler

@@ -8,9 +8,10 @@
 //   #	0x4b515a	worker()+0x1a	/src/main.cc:13
 //
 // The first line of a record has the return addresses of the whole stack, the `#` lines the shown
-// frames (encode.h: shown_frames) with the addresses of the calls. Plain threads have records like
-// goroutines, so `total`, the sum of all counts, includes them. Tools skip `#` lines, so that
-// truncated and missing stacks are told there too.
+// frames (encode.h: shown_frames) with the addresses of the calls. `# left out by a filter: 7`
+// stands below the header where it is so. Plain threads have records like goroutines, so `total`,
+// the sum of all counts, includes them. Tools skip `#` lines, so that truncated and missing stacks
+// are told there too.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -174,6 +175,10 @@ bool write_debug1(const Snapshot& s, const Sink& sink) {
   std::string text = "goroutine profile: total ";
   append_dec(text, total);
   text.push_back('\n');
+  if (s.left_out > 0) {
+    append_dec(text.append("# left out by a filter: "), s.left_out);
+    text.push_back('\n');
+  }
   out.write(text);
   std::vector<Shown> shown;
   const Stack* last_stack = nullptr;

@@ -11,6 +11,7 @@
 //   total             goroutines, without threads
 //   requester_goid    0: none
 //   process, pid, source, [truncated false]
+//   [left_out 0]      goroutines and threads that a filter has taken away
 //   strings           texts; the first is empty
 //   frames            {function, file, line, offset, runtime}: file "" and line 0: not known;
 //   offset in
@@ -221,6 +222,7 @@ void describe_head(Element& e, const Snapshot& s) {
   e.key("requester_goid").value(s.requester_goid);
   e.key("process").value(s.process).key("pid").value(s.pid);
   e.key("source").value(s.source).optional("truncated", s.truncated);
+  e.optional("left_out", s.left_out);
 }
 
 class Writer {

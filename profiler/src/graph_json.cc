@@ -4,7 +4,7 @@
 //   schema       "weir.graph/1"
 //   kind         "calls", "calls_difference" (numbers are now - before) or "waits"
 //   process, taken_at_ns (wall clock, since 1970)
-//   filters      ["focus=..", ..]
+//   filters      ["focus=..", ..], and "left out by a filter: 7" of a snapshot that was filtered
 //   total        goroutines; what shares are of
 //
 // Kind "calls":

@@ -170,9 +170,13 @@ class Reader {
   // Up to the line behind it. False: there is no more.
   bool read_record() {
     std::string_view line;
-    do {
+    for (;;) {
       if (!lines_.next(line) || line.starts_with("---")) return false;
-    } while (is_blank(line) || line.starts_with('#'));
+      if (is_blank(line)) continue;
+      if (!line.starts_with('#')) break;
+      if (!eat(line, "# left out by a filter: ")) continue;
+      if (const auto n = decimal(line); n && lines_.is_whole()) tables_.snapshot.left_out = *n;
+    }
     Record r;
     r.line = lines_.number();
     // Cut in the middle of the addresses: what is there is not whole.

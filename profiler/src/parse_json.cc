@@ -90,6 +90,7 @@ constexpr Field<Snapshot> kRoot[] = {
     {"pid", &Snapshot::pid},
     {"source", &Snapshot::source},
     {"truncated", &Snapshot::truncated, false},
+    {"left_out", &Snapshot::left_out, false},
     {"strings", At::strings},
     {"frames", At::frames},
     {"locations", At::locations},

@@ -41,6 +41,9 @@ class Builder {
          {std::pair("focus=", &options.focus), {"ignore=", &options.ignore}}) {
       if (!text->empty()) out_.filters.push_back(name + *text);
     }
+    if (s.left_out > 0) {
+      out_.filters.push_back("left out by a filter: " + std::to_string(s.left_out));
+    }
   }
 
   WaitGraph build(size_t nodecount) {

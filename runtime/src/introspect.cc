@@ -16,6 +16,7 @@
 #include <weir/wait_group.h>
 
 #include <cerrno>
+#include <iterator>
 
 #include "chan_timer.h"
 #include "clock.h"
@@ -305,6 +306,7 @@ State state_of(uint32_t status) noexcept {
 const char* to_string(State s) noexcept {
   constexpr const char* kNames[] = {"idle",    "runnable", "running",  "syscall",
                                     "waiting", "dead",     "copystack"};
+  static_assert(std::size(kNames) == kStates);
   return kNames[static_cast<size_t>(s)];
 }
 
@@ -324,6 +326,7 @@ const char* to_string(WaitReason r) noexcept {
                                     "IO wait",
                                     "sync.Cond.Wait",
                                     "semacquire"};
+  static_assert(std::size(kNames) == kWaitReasons);
   return kNames[static_cast<size_t>(r)];
 }
 
@@ -386,6 +389,20 @@ Scan hold(size_t slot, Goroutine& g, Registers& regs, Detail detail) noexcept {
     }
     return Scan::held;
   }
+}
+
+bool glimpse(size_t slot, Glimpse& g) noexcept {
+  if (slot >= rt::slot_limit()) return false;
+  const G* gp = rt::slot_g(static_cast<uint32_t>(slot));
+  if (!gp) return false;
+  const uint32_t status = gp->status.load(std::memory_order_acquire) & ~rt::Gscan;
+  if (status == rt::Gidle || status == rt::Gdead) return false;
+  g.thread = gp->is_thread;
+  // Of one that is just going the id goes first.
+  if ((g.thread || status == rt::Grunning) && gp->goid.load(kRelaxed) == 0) return false;
+  g.state = status == rt::Gcopystack ? State::waiting : state_of(status);
+  g.wait_reason = g.state == State::waiting ? gp->waitreason : WaitReason::none;
+  return true;
 }
 
 void release(size_t slot) noexcept {
@@ -509,6 +526,7 @@ Sched sched() noexcept {
     s.syscalls += of.syscalls.load(kRelaxed);
     s.polls += of.polls.load(kRelaxed);
     for (size_t i = 0; i < kLatencyBuckets; i++) s.latency[i] += of.latency[i].load(kRelaxed);
+    s.latency_ns += of.latency_ns.load(kRelaxed);
   };
   add(rt::sched.stats);
   for (int i = 0; i < s.gomaxprocs; i++) {
@@ -516,6 +534,17 @@ Sched sched() noexcept {
     s.local_queues += rt::runqlen(rt::allp[i]);
   }
   return s;
+}
+
+bool proc(int number, Proc& p) noexcept {
+  if (number < 0 || number >= rt::sched.gomaxprocs.load()) return false;
+  const rt::P* of = rt::allp[number];
+  p.idle = of->status.load(kRelaxed) == rt::Pidle;
+  p.syscall = !p.idle && of->insyscall.load(kRelaxed);
+  p.queue = rt::runqlen(of);
+  p.ticks = of->schedtick.load(kRelaxed);
+  p.free_stacks = of->gfreecnt.load(kRelaxed);
+  return true;
 }
 
 }  // namespace introspect

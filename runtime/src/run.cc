@@ -2,10 +2,12 @@
 
 #include <weir/go.h>
 #include <weir/profiling.h>
+#include <weir/run_hook.h>
 
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -89,6 +91,8 @@ size_t choose_class(const Options& options) {
   return class_of(bytes ? bytes : kDefaultStack);
 }
 
+std::atomic<RunHook> run_hook{nullptr};
+
 std::mutex run_lock;    // held by the one run() under way
 std::mutex world_lock;  // stop_the_world .. start_the_world
 
@@ -145,6 +149,7 @@ int run(const func& fn, void* closure, const Options& options) {
     set_max_blocking(max_blocking);
     set_perturbation(seed);
   }
+  if (const auto hook = run_hook.load()) hook();
   sched.main_done.clear();
   newproc1(fn, closure, {}, nullptr, /*main=*/true);
   sched.in_run.store(true);
@@ -200,5 +205,7 @@ int gomaxprocs(int n) {
   gopark([](G*, void*) {}, nullptr, introspect::WaitReason::none, nullptr);
   return former;
 }
+
+void set_run_hook(RunHook hook) noexcept { rt::run_hook.store(hook); }
 
 }  // namespace weir

@@ -165,6 +165,7 @@ struct sched_stats {
   // Of every 8th goroutine made ready, how long until it ran: bucket i has those of less than
   // 2^i * 64 ns (the last one: all others).
   std::atomic<uint64_t> latency[introspect::kLatencyBuckets];
+  std::atomic<uint64_t> latency_ns;  // the sum of these times
 };
 
 // Counts what nobody but those who look needs.

@@ -25,6 +25,7 @@ void move_stats(sched_stats& from, sched_stats& to) noexcept {
   move(from.syscalls, to.syscalls);
   move(from.polls, to.polls);
   for (size_t i = 0; i < introspect::kLatencyBuckets; i++) move(from.latency[i], to.latency[i]);
+  move(from.latency_ns, to.latency_ns);
 }
 
 void print_schedtrace(int64_t ms) noexcept {

@@ -16,6 +16,7 @@ inline void count_latency(P* p, uint64_t since) noexcept {
   auto bucket = static_cast<size_t>(std::bit_width(ns / 64));
   if (bucket >= introspect::kLatencyBuckets) bucket = introspect::kLatencyBuckets - 1;
   count(p->stats.latency[bucket]);
+  count(p->stats.latency_ns, ns);
 }
 
 // Adds `from`'s counts to `to`'s and clears them (p leaves the gomaxprocs range; the world is

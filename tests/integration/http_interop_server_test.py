@@ -97,13 +97,14 @@ class Curl(WithServer):
 
     def test_body_that_is_read_after_the_answer_has_begun(self):
         # What the server had to read away is not silently missing; what it had not is there.
-        for args, size, found in ((["-T", "-", "-X", "POST"], 1000, "after the answer"),
-                                  (["-T", "-", "-X", "POST"], 1_000_000, "after the answer"),
-                                  (["--data-binary", "@-"], 1000, "after the answer"),
-                                  (["--data-binary", "@-", "-H", "Expect: 100-continue"], 1000, "after the answer"),
-                                  (["--data-binary", "@-", "-H", "Expect: 100-continue", "-H", "Connection: close"],
-                                   1000, "after the answer"),
-                                  (["--data-binary", "@-", "-H", "Expect:"], 3_000_000, "read 3000000")):
+        gone, whole, asking = "when the answer began is gone", ["--data-binary", "@-"], ["-H", "Expect: 100-continue"]
+        for args, size, found in ((["-T", "-", "-X", "POST"], 1000, gone),
+                                  (["-T", "-", "-X", "POST"], 1_000_000, gone),
+                                  (whole, 1000, gone),
+                                  ([*whole, *asking], 1000, gone),
+                                  ([*whole, *asking], 3_000_000, gone),
+                                  ([*whole, *asking, "-H", "Connection: close"], 1000, gone),
+                                  ([*whole, "-H", "Expect:"], 3_000_000, "read 3000000")):
             body, said = self.curl(*args, self.url + "/read-late", body=b"x" * size)
             self.assertRegex(body.decode(), f"^begin\n.*{found}.*\n$", args)
             self.assertNotIn("100 Continue", body.decode())

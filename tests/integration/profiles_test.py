@@ -37,7 +37,7 @@ def save(zoo, path, name):
 class Profiles(unittest.TestCase):
     def test_heads_as_go_sends_them(self):
         with Zoo("--leak=none", env=ALL_ON) as zoo:
-            for name in ("block", "mutex", "threadcreate", "creation"):
+            for name in ("block", "mutex", "threadcreate", "creation", "goroutine"):
                 path = "/debug/pprof/" + name
                 status, headers, body = zoo.request(path)
                 self.assertEqual(status, 200, name)
@@ -138,6 +138,50 @@ class Profiles(unittest.TestCase):
             self.assertEqual(zoo.get("/healthz"), b"ok\n")
             codes = sorted(c.communicate()[0] for c in clients)
             self.assertEqual(codes, ["200", "200", "200", "503", "503"])
+
+    def test_goroutines_that_came(self):
+        with Zoo("--leak=nil_chan_receive,mutex_forgotten_unlock", "--rate=20") as zoo:
+            eventually(lambda: len(zoo.stuck_in("nil_chan_receive", "chan receive (nil chan)")) > 3, "some leaks")
+            top = pprof(zoo, "/debug/pprof/goroutine?seconds=1", "-top")
+            self.assertRegex(top, r"Type: goroutine[\s\S]*Duration: 1(\.\d+)?s, ")
+            self.assertRegex(top, r"(?m)^ +[1-9]\d* .* zoo::nil_chan_receive$")
+            self.assertIn("zoo::mutex_forgotten_unlock", top)
+            only = pprof(zoo, "/debug/goroutine?seconds=1&q=nil_chan&state=chan+receive+(nil+chan)", "-top")
+            self.assertRegex(only, r"(?m)^ +[1-9]\d* .* zoo::nil_chan_receive$")
+            self.assertNotIn("mutex", only)
+            for path in ("/debug/goroutine", "/debug/pprof/goroutine"):
+                status, headers, body = zoo.request(path + "?seconds=1&format=json")
+                self.assertEqual((status, body), (400, b"seconds and format params are incompatible\n"))
+                self.assertEqual(headers["X-Go-Pprof"], "1")
+
+    def test_a_difference_is_given_up_with_its_client(self):
+        with Zoo("--leak=none") as zoo:
+            host, port = zoo.url.removeprefix("http://").split(":")
+            clients = []
+            for _ in range(3):  # as many as there are places
+                client = socket.create_connection((host, int(port)))
+                client.sendall(b"GET /debug/goroutine?seconds=600 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                client.recv(16)  # the head: it has begun
+                clients.append(client)
+            self.assertEqual(zoo.request("/debug/goroutine?seconds=1")[0], 503)
+            zoo.get("/debug/goroutine?debug=1")
+            for client in clients:
+                client.close()
+            eventually(lambda: zoo.request("/debug/goroutine?seconds=1")[0] == 200, "the places are free again")
+
+    def test_goroutines_that_went(self):
+        with Zoo("--leak=bursts") as zoo:
+
+            def is_in_a_burst():
+                found = re.search(rb'_waiting{reason="sleep"} (\d+)', zoo.get("/metrics"))
+                return int(found.group(1)) > 50
+
+            def shrinks():
+                eventually(is_in_a_burst, "a burst")  # of 200 sleepers, the last one for 195 ms
+                file = save(zoo, "/debug/pprof/goroutine?seconds=1", "delta.pb.gz")
+                return re.search(r"(?m)^ +-\d+: ", pprof(zoo, file, "-raw"))
+
+            eventually(shrinks, "a burst that is over within the second")
 
     def test_creation(self):
         with Zoo("--leak=receive_without_send", "--rate=50", env=ALL_ON) as zoo:

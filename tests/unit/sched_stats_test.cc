@@ -62,6 +62,26 @@ TEST(SchedStats, LongWaitsInTheQueueAreInTheHistogram) {
           }
         }
         EXPECT_GE(late, 4u);  // every 8th is measured
+        EXPECT_GE(after.latency_ns - before.latency_ns, late * 2'000'000);
+      },
+      {.maxprocs = 1});
+}
+
+TEST(SchedStats, TellOfEachProcessor) {
+  weir::run(
+      [] {
+        introspect::Proc p;
+        EXPECT_FALSE(introspect::proc(-1, p));
+        EXPECT_FALSE(introspect::proc(1, p));
+        ASSERT_TRUE(introspect::proc(0, p));
+        EXPECT_FALSE(p.idle);
+        EXPECT_EQ(p.queue, 0u);
+        WaitGroup wg;
+        for (int i = 0; i < 5; i++) wg.go([] {});
+        ASSERT_TRUE(introspect::proc(0, p));
+        EXPECT_EQ(p.queue, introspect::sched().local_queues);
+        EXPECT_EQ(p.queue, 5u);
+        wg.wait();
       },
       {.maxprocs = 1});
 }

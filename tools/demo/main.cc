@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -99,6 +100,23 @@ class Ticker {
   std::thread thread_;
 };
 
+// Where the endpoint is, and how to ask it.
+void introduce(const std::string& url) {
+  const char* const u = url.c_str();
+  constexpr std::string_view kUnix = "unix:";
+  if (url.starts_with(kUnix)) {
+    std::printf(
+        "weir-leakzoo: %s\n  curl --unix-socket '%s' 'http://localhost/debug/goroutine?debug=2'\n",
+        u, u + kUnix.size());
+  } else {
+    std::printf(
+        "weir-leakzoo: %s/debug/\n  curl '%s/debug/goroutine?debug=2'\n  go tool pprof -top "
+        "%s/debug/pprof/goroutine\n",
+        u, u, u);
+  }
+  std::fflush(stdout);
+}
+
 void list() {
   for (const zoo::Animal& a : zoo::animals()) {
     std::printf("%-24s %s\n", std::string(a.name).c_str(), std::string(a.what).c_str());
@@ -114,7 +132,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> leaks = {"all"};
   double rate = 1, duration = 0;
   bool want_list = false;
-  app.add_option("--listen", listen, "address of the debug endpoint; port 0: any")
+  app.add_option("--listen", listen,
+                 "address of the debug endpoint: HOST:PORT (port 0: any) or unix:PATH")
       ->capture_default_str();
   app.add_option("--leak", leaks,
                  "names of --list, separated by commas; all; none: healthy neighbours only")
@@ -143,11 +162,7 @@ int main(int argc, char** argv) {
   std::signal(SIGTERM, on_stop);
   try {
     weir::http::DebugServer server(listen);
-    std::printf(
-        "weir-leakzoo: %s/debug/\n  curl '%s/debug/goroutine?debug=2'\n  go tool pprof -top "
-        "%s/debug/pprof/goroutine\n",
-        server.url().c_str(), server.url().c_str(), server.url().c_str());
-    std::fflush(stdout);
+    introduce(server.url());
     Ticker ticker;
     return weir::run([&] {
       for (const zoo::Animal* a : animals) {

@@ -20,6 +20,7 @@ namespace weir::introspect {
 
 // Go's states of a goroutine.
 enum class State : uint8_t { idle, runnable, running, syscall, waiting, dead, copystack };
+inline constexpr size_t kStates = 7;
 const char* to_string(State s) noexcept;
 
 // Why a goroutine waits; the texts are Go's.
@@ -40,6 +41,7 @@ enum class WaitReason : uint8_t {
   cond_wait,         // sync.Cond.Wait
   semacquire,        // semacquire
 };
+inline constexpr size_t kWaitReasons = 15;  // `none` among them
 const char* to_string(WaitReason r) noexcept;
 
 enum class ObjectKind : uint8_t {
@@ -171,6 +173,16 @@ void release(size_t slot) noexcept;
 void prefetch_record(size_t slot) noexcept;
 void prefetch_stack(size_t slot) noexcept;
 
+// What a count of many wants of each, read without holding anybody: a moment's values, of one
+// goroutine each, or of two that followed each other in the slot.
+struct Glimpse {
+  State state;             // waiting also while its stack is trimmed
+  WaitReason wait_reason;  // while waiting
+  bool thread;             // a plain OS thread
+};
+// False: no goroutine lives here.
+bool glimpse(size_t slot, Glimpse& g) noexcept;
+
 // Asks the thread that runs goroutine `goid` of `slot` to call fn(g, regs, arg) in a signal handler
 // while the goroutine stands still. fn must be async-signal-safe. The stack from regs.sp to
 // stack_hi is readable; regs.pc is exact. For a plain thread that waits in weir, g has its wait
@@ -210,9 +222,21 @@ struct Sched {
   // How long goroutines were runnable before they ran, of every 8th: bucket i has the number of
   // those below latency_bound_ns(i); the last one has all others.
   uint64_t latency[kLatencyBuckets];
+  uint64_t latency_ns;  // the sum of these times
 };
 constexpr int64_t latency_bound_ns(size_t bucket) noexcept { return int64_t{64} << bucket; }
 Sched sched() noexcept;
+
+// One of the gomaxprocs processors.
+struct Proc {
+  bool idle;             // no M has it
+  bool syscall;          // its M is in a blocking call, and may lose it
+  uint32_t queue;        // goroutines that are runnable here
+  uint32_t ticks;        // time slices that it has given; wraps around
+  uint32_t free_stacks;  // kept for new goroutines
+};
+// False: there is none of this number (0 .. gomaxprocs-1). Without a lock, as sched().
+bool proc(int number, Proc& p) noexcept;
 
 // --- The memory of stacks ---
 

@@ -74,7 +74,8 @@ struct CallGraph {
   uint64_t candidates = 0;                      // nodes before the bound of nodecount
   uint64_t dropped_nodes = 0, node_cutoff = 0;  // below nodefraction; goroutines that it means
   uint64_t dropped_edges = 0, edge_cutoff = 0;
-  std::vector<std::string> filters;  // "focus=..": those that were asked for
+  std::vector<std::string>
+      filters;  // "focus=..": those that were asked for; what filter.h left out
   std::string process;
   int64_t taken_at_ns = 0;  // wall clock, ns since 1970; 0: not known
 };

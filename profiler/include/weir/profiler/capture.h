@@ -28,4 +28,15 @@ struct CaptureOptions {
 // occupies the goroutine's P meanwhile. Several calls at once are safe.
 Snapshot capture(const CaptureOptions& options = {});
 
+// What captures have cost since the process started. Times in ns.
+struct CaptureStats {
+  uint64_t count = 0;            // captures that have ended
+  int64_t duration_ns = 0;       // of all together, as Snapshot::duration_ns
+  int64_t longest_hold_ns = 0;   // the longest that one goroutine was ever held still
+  int64_t last_duration_ns = 0;  // of the last one, as the next
+  int64_t last_longest_hold_ns = 0;
+};
+// Each number is a moment's value. Takes no lock; thread-safe.
+CaptureStats capture_stats() noexcept;
+
 }  // namespace weir::profiler

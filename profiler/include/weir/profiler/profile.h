@@ -31,7 +31,8 @@ struct Profile {
     std::vector<std::pair<std::string, std::string>> labels;  // sorted by key
   };
 
-  std::string name;  // "block", "mutex", "profile" (CPU), "threadcreate", "creation"
+  std::string name;  // "block", "mutex", "profile" (CPU), "threadcreate", "creation",
+                     // "goroutine"
   std::vector<ValueType> sample_types;
   ValueType period_type;
   int64_t period = 1;                 // units of period_type from one sample to the next
@@ -57,6 +58,10 @@ Profile threadcreate_profile();
 // The goroutines of a snapshot by the stack that created them; by the place of the `go` alone where
 // the stack was not recorded (weir::set_creation_stacks), which a comment tells.
 Profile creation_profile(const Snapshot& s);
+
+// The goroutines of a snapshot by stack, labels, state, wait reason and creator, as write_pprof has
+// them, without the times: what differences are taken of.
+Profile goroutine_profile(const Snapshot& s);
 
 // What has come from `from` to `to`, two profiles of the same kind: values subtracted by stack and
 // labels, without what did not change. Go: ?seconds=N.

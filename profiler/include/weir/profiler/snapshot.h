@@ -133,6 +133,7 @@ struct Snapshot {
   int64_t duration_ns = 0;      // of the capture, symbolization not included
   int64_t longest_hold_ns = 0;  // the longest that one goroutine was held still
   uint64_t total = 0;           // goroutines, without threads
+  uint64_t left_out = 0;        // goroutines and threads that a filter (filter.h) has taken away
   uint64_t requester_goid = 0;  // to be shown first; 0: none
   std::string process;          // name of the program
   int64_t pid = 0;

@@ -94,7 +94,7 @@ struct WaitGraph {
   uint64_t unrelated = 0;                 // of those: neither wait nor are waited for
   uint64_t dropped = 0;                   // of those: left out by focus, ignore
   uint64_t folded_nodes = 0, folded = 0;  // nodes beyond nodecount, and their goroutines
-  std::vector<std::string> filters;       // "focus=..": those that were asked for
+  std::vector<std::string> filters;       // "focus=.."; what filter.h left out
   std::string process;
   int64_t taken_at_ns = 0;  // wall clock, ns since 1970; 0: not known
 };
