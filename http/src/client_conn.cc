@@ -317,9 +317,10 @@ void ClientConn::give_head(detail::Exchange& x, const httplib::Response& respons
   r.status = head_.status;
   r.reason = head_.reason;
   r.url = x.url.to_string();
-  if (head_.framing == Framing::length || head_.framing == Framing::none) {
-    r.content_length = static_cast<int64_t>(head_.length);
-  }
+  const bool is_known = x.request.method == "HEAD"
+                            ? response.has_header("Content-Length")
+                            : head_.framing == Framing::length || head_.framing == Framing::none;
+  if (is_known) r.content_length = static_cast<int64_t>(head_.length);
   const std::string coding = response.get_header_value("Content-Encoding");
   r.uncompressed = x.decompress && head_.framing != Framing::none &&
                    (coding == "gzip" || coding == "deflate" || coding.find("br") != coding.npos);

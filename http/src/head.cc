@@ -229,6 +229,7 @@ Head parse_response_head(std::string_view bytes, std::string_view method) {
     head.framing = Framing::close;
     head.keep_alive = false;
   }
+  if (method == "HEAD") head.length = f.length.value_or(0);  // as GET's answer would have it
   // Where there is none, the library would wait for a body of that length.
   const bool shown = f.length && !f.chunked && head.status != 304 && head.status != 204;
   end_text(head, shown ? f.length : std::nullopt);

@@ -39,7 +39,7 @@ struct Head {
   std::vector<std::pair<std::string, std::string>> aside{};
   std::string method{}, target{};  // a request; as they were sent
   Framing framing = Framing::none;
-  uint64_t length = 0;      // of Framing::length; bytes
+  uint64_t length = 0;      // bytes: of Framing::length, and what the answer to HEAD tells
   bool keep_alive = false;  // as far as the other side is concerned
   bool http10 = false;
   bool expects_continue = false;  // a request: the body comes once it is asked for

@@ -14,7 +14,8 @@ namespace weir::http {
 
 namespace {
 
-constexpr size_t kRecord = 16 << 10;  // bytes of a record of TLS, about
+constexpr size_t kRecord = 16 << 10;      // bytes of a record of TLS, about
+constexpr size_t kMaxPending = 64 << 10;  // bytes: a record, and answers to new keys
 
 std::string text_of(unsigned long code) {
   char text[256];
@@ -109,8 +110,14 @@ int Tls::drive(F f) {
       result = f();
       why = result > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), result);
       if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL) code = ERR_get_error();
+      // Whoever only reads answers nothing; that is due before the next write (RFC 8446, 4.6.3).
+      if (BIO_ctrl_pending(out_) > kMaxPending) {
+        throw error("http: TLS with " + host_ + ": the server wants too many answers");
+      }
     }
-    send_pending();
+    // Later, others write meanwhile, and may wait until the server has got rid of what is read
+    // here.
+    if (!shaken_hands_) send_pending();
     if (result > 0) return result;
     if (why == SSL_ERROR_ZERO_RETURN) return 0;
     if (why != SSL_ERROR_WANT_READ)
@@ -123,6 +130,7 @@ void Tls::handshake() {
   if (drive([this] { return SSL_do_handshake(ssl_.get()); }) == 0) {
     throw error("http: TLS handshake with " + host_ + ": the server has closed the connection");
   }
+  shaken_hands_ = true;
 }
 
 size_t Tls::read(void* to, size_t size) {

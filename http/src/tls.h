@@ -53,6 +53,7 @@ class Tls {
   const net::Conn conn_;
   const std::string host_;
   const bool verify_;
+  bool shaken_hands_ = false;
   Mutex write_mutex_;  // orders what is written to conn_; before the next one
   Mutex mutex_;        // of the following
   std::unique_ptr<SSL, void (*)(SSL*)> ssl_;

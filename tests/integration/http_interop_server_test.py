@@ -95,6 +95,20 @@ class Curl(WithServer):
         self.assertIn("< Transfer-Encoding: chunked\n", said)
         self.assertEqual(body.decode(), "".join(f"piece {i}\n" for i in range(100)))
 
+    def test_body_that_is_read_after_the_answer_has_begun(self):
+        # What the server had to read away is not silently missing; what it had not is there.
+        gone, whole, asking = "when the answer began is gone", ["--data-binary", "@-"], ["-H", "Expect: 100-continue"]
+        for args, size, found in ((["-T", "-", "-X", "POST"], 1000, gone),
+                                  (["-T", "-", "-X", "POST"], 1_000_000, gone),
+                                  (whole, 1000, gone),
+                                  ([*whole, *asking], 1000, gone),
+                                  ([*whole, *asking], 3_000_000, gone),
+                                  ([*whole, *asking, "-H", "Connection: close"], 1000, gone),
+                                  ([*whole, "-H", "Expect:"], 3_000_000, "read 3000000")):
+            body, said = self.curl(*args, self.url + "/read-late", body=b"x" * size)
+            self.assertRegex(body.decode(), f"^begin\n.*{found}.*\n$", args)
+            self.assertNotIn("100 Continue", body.decode())
+
     def test_answer_that_is_cut_off_is_seen(self):
         body, _ = self.curl(self.url + "/cut", status=18)  # partial file
         self.assertEqual(body, b"half of it")

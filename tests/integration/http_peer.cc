@@ -123,6 +123,15 @@ weir::http::Mux routes() {
              [](ResponseWriter& w, ServerRequest& r) { w.write(r.body(number(r))); });
   mux.handle("POST /not-read",
              [](ResponseWriter& w, ServerRequest&) { w.write("it was not read\n"); });
+  mux.handle("POST /read-late", [](ResponseWriter& w, ServerRequest& r) {
+    w.write("begin\n");
+    w.flush();
+    try {
+      w.write("read " + std::to_string(r.body(256 << 20).size()) + "\n");
+    } catch (const weir::http::error& e) {
+      w.write(std::string(e.what()) + "\n");
+    }
+  });
   mux.handle("GET /cut", [](ResponseWriter& w, ServerRequest&) {
     w.write("half of it");
     w.flush();

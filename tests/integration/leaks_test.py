@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 import unittest
 
 from zoo import Zoo, eventually
@@ -23,6 +24,7 @@ LEAKS = {
     "ncast": ("chan send", "zoo::ncast"),
     "timeout_return": ("chan send", "zoo::timeout_return"),
     "method_contract": ("select", "zoo::Listener::start"),
+    "slow_work": ("sleep", "zoo::slow_work"),
 }
 PLACE = re.compile(r"\.cc:\d+( |$)")
 
@@ -132,6 +134,47 @@ class Objects(unittest.TestCase):
 
             o = eventually(settled, "the one Done")
             self.assertEqual((o["kind"], o["counter"], o["adds"]), ("waitgroup", 1, 2))
+
+
+class Http(unittest.TestCase):
+    """Of the goroutines of a connection."""
+
+    def bodies(self, zoo):
+        return [g for g in zoo.goroutines() if ", body of " in g.text.split("\n")[0]]
+
+    def test_body_that_nobody_closes(self):
+        with Zoo("--leak=http_body_not_closed", "--rate=10") as zoo:
+            few = eventually(lambda: self.bodies(zoo), "a goroutine that waits for its body to be read")
+            more = eventually(lambda: len(found := self.bodies(zoo)) >= len(few) + 3 and found, "the count grows")
+            for g in more:
+                self.assertRegex(g.text, r"^goroutine \d+ \[select(, \d+ minutes)?, "
+                                         r"body of GET http://127\.0\.0\.1:\d+/status 200\b")
+                self.assertTrue(any("weir::http::ClientConn::" in function for function, _ in g.frames), g.text)
+
+            s = json.loads(zoo.get("/debug/goroutine?format=json"))
+            objects = [o for o in s["objects"] if o and o.get("kind") == "http_body"]
+            self.assertGreaterEqual(len(objects), len(more))
+            for o in objects:
+                self.assertEqual((o["method"], o["status"]), ("GET", 200))
+                self.assertRegex(o["url"], r"^http://127\.0\.0\.1:\d+/status$")
+                made = [s["frames"][f]["function"] for f in s["locations"][o["made_at"]]["frames"]]
+                self.assertIn("zoo::http_body_not_closed", made)
+
+    def test_servers_that_are_idle_are_healthy(self):
+        with Zoo("--leak=idle_servers") as zoo:
+
+            def waiting():
+                found = [g for g in zoo.goroutines() if "weir::http::" in g.text and g.state == "IO wait"]
+                return len(found) >= 3 + 2 * 3 * 8 and found
+
+            # Three that accept, and the two ends of eight connections to each.
+            first = eventually(waiting, "servers and connections wait")
+            self.assertEqual(len(first), 51)
+            ids = {g.goid for g in first}
+            for _ in range(5):
+                time.sleep(0.2)
+                eventually(lambda: {g.goid for g in waiting() or []} == ids, "they are the same")
+            self.assertEqual(self.bodies(zoo), [])
 
 
 if __name__ == "__main__":

@@ -86,7 +86,9 @@ class ResponseWriter {
   void write_header(int status);
   // Blocks while the client takes nothing: throws net::error (errc::timeout after
   // ServerOptions::write_timeout). What the handler has not read of the request's body is gone once
-  // the answer begins to be sent. Bytes for HEAD, 204 and 304 are dropped. Go: Write.
+  // the answer begins to be sent: reading throws http::error. But where more than 256 KiB by its
+  // Content-Length are left, they can be read on. Bytes for HEAD, 204 and 304 are dropped. Go:
+  // Write.
   void write(std::string_view bytes);
   // Sends what there is. Throws net::error. Go: http.Flusher.
   void flush();
