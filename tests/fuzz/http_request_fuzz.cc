@@ -9,12 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include "access.h"
-#include "endpoint.h"
-#include "request_reader.h"
-#include "respond.h"
-#include "routes.h"
-#include "stop_signal.h"
+#include "debug/access.h"
+#include "debug/endpoint.h"
+#include "debug/request_reader.h"
+#include "debug/respond.h"
+#include "debug/stop_signal.h"
+#include "routes/routes.h"
 
 namespace {
 

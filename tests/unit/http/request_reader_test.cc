@@ -1,5 +1,5 @@
 // Where a request ends, and what is refused rather than guessed.
-#include "request_reader.h"
+#include "debug/request_reader.h"
 
 #include <gtest/gtest.h>
 

@@ -11,7 +11,7 @@
 #include <weir/http/error.h>
 
 #include "request_reader.h"
-#include "routes.h"
+#include "routes/routes.h"
 
 namespace weir::http::debug {
 
