@@ -211,7 +211,7 @@ bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
     if (wire_->error()) std::rethrow_exception(wire_->error());
     throw error(kCannotUnpack);
   }
-  if (!has_head_) give_head(x, response);
+  if (!has_head_) give_head(x);
   // The library does not mind a file that ends too early.
   if (packed_ && wire_->last_bytes() != unpacked_) throw error(kCannotUnpack);
   return head_.keep_alive && wire_->body_ended();
@@ -251,8 +251,8 @@ httplib::Request ClientConn::library_request(const std::shared_ptr<detail::Excha
   } else {
     to.body = *x.text;
   }
-  to.response_handler = [this, &x](const httplib::Response& response) {
-    give_head(x, response);
+  to.response_handler = [this, &x](const httplib::Response&) {
+    give_head(x);
     return true;
   };
   to.content_receiver = [this, &x](const char* bytes, size_t size, uint64_t, uint64_t) {
@@ -311,28 +311,25 @@ void ClientConn::read_head(detail::Exchange& x) {
   wire_->show(head_);
 }
 
-void ClientConn::give_head(detail::Exchange& x, const httplib::Response& response) {
+void ClientConn::give_head(detail::Exchange& x) {
   has_head_ = true;
   Response r;
   r.status = head_.status;
   r.reason = head_.reason;
   r.url = x.url.to_string();
   const bool is_known = x.request.method == "HEAD"
-                            ? response.has_header("Content-Length")
+                            ? head_.fields.has("Content-Length")
                             : head_.framing == Framing::length || head_.framing == Framing::none;
   if (is_known) r.content_length = static_cast<int64_t>(head_.length);
-  const std::string coding = response.get_header_value("Content-Encoding");
-  r.uncompressed = x.decompress && head_.framing != Framing::none &&
-                   (coding == "gzip" || coding == "deflate" || coding.find("br") != coding.npos);
-  packed_ = r.uncompressed && coding == "gzip";
-  for (const auto& [name, value] : response.headers) {
+  r.uncompressed = x.decompress && head_.framing != Framing::none && !head_.coding.empty();
+  packed_ = r.uncompressed && head_.coding == "gzip";
+  for (const auto& [name, value] : head_.fields) {
     if (r.uncompressed &&
         (same_word(name, "Content-Encoding") || same_word(name, "Content-Length"))) {
       continue;
     }
     r.headers.add(name, value);
   }
-  for (const auto& [name, value] : head_.aside) r.headers.add(name, value);
   if (r.uncompressed) r.content_length = -1;
   x.body.status = r.status;
   if (wire_->body_ended()) {

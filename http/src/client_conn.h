@@ -38,7 +38,7 @@ class ClientConn : public std::enable_shared_from_this<ClientConn> {
   httplib::Request library_request(const std::shared_ptr<detail::Exchange>& exchange);
   void send_large_body(const std::shared_ptr<detail::Exchange>& exchange);
   void read_head(detail::Exchange& x);
-  void give_head(detail::Exchange& x, const httplib::Response& response);
+  void give_head(detail::Exchange& x);
 
   const std::shared_ptr<ClientPool> pool_;
   const std::string key_;

@@ -133,7 +133,7 @@ std::string_view Wire::read_head(size_t max, duration timeout) {
 }
 
 void Wire::show(Head& head) {
-  head_ = std::move(head.text);
+  head_ = std::move(head.for_library);
   head_at_ = 0;
   framing_ = head.framing;
   left_ = head.length;

@@ -45,7 +45,7 @@ class Wire final : public httplib::Stream {
   // The rest of the head. Bytes beyond it stay for the body and for the next one. Throws BadHead
   // (431 where it is larger than `max` bytes), net::error, BadBody where it ends too early.
   std::string_view read_head(size_t max, duration timeout);
-  // Sets what read() gives from here on: `head.text`, which it takes, then the body.
+  // Sets what read() gives from here on: `head.for_library`, which it takes, then the body.
   void show(Head& head);
   // Called by the library's first read, to show() what it is to read; null: it was shown before.
   void on_read(std::function<void()> f) { on_read_ = std::move(f); }
