@@ -118,8 +118,21 @@ bool knows(std::string_view method) noexcept {
   return false;
 }
 
+// "/path" of "http://host/path", as a proxy is asked (RFC 9112, 3.2.2).
+std::string_view without_origin(std::string_view target) noexcept {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!same_word(target.substr(0, scheme.size()), scheme)) continue;
+    target.remove_prefix(scheme.size());
+    return target.substr(std::min(target.find_first_of("/?"), target.size()));
+  }
+  return target;
+}
+
 // A question mark within the query is as good as any other character (RFC 3986, 3.4).
 void append_target(std::string& to, std::string_view target) {
+  const size_t size = target.size();
+  target = without_origin(target);
+  if (target.size() != size && !target.starts_with('/')) to.push_back('/');
   const size_t query = std::min(target.find('?'), target.size() - 1) + 1;
   to.append(target.substr(0, query));
   for (const char c : target.substr(query)) {
