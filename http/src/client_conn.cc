@@ -17,7 +17,7 @@ namespace weir::http {
 
 namespace {
 
-// The library matches status lines by a regular expression, and unpacks on the stack.
+// The library matches status lines by a regular expression, whose matching recurs.
 constexpr size_t kStack = 256 << 10;  // bytes
 // A body that both sides' kernels may not have room for is sent by a goroutine of its own: a server
 // may answer before it has read all of it, and stop reading until somebody reads its answer.
@@ -88,6 +88,7 @@ ClientConn::ClientConn(std::shared_ptr<ClientPool> pool, std::string key,
       wire_(std::move(wire)),
       requests_(make_chan<std::shared_ptr<detail::Exchange>>(1)) {
   protocol_.set_url_encode(false);
+  protocol_.set_decompress(false);
 }
 
 void ClientConn::start(std::shared_ptr<detail::Exchange> first) {
@@ -140,6 +141,8 @@ std::shared_ptr<detail::Exchange> ClientConn::wait_for_request() {
 bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
   detail::Exchange& x = *exchange;
   answered_ = has_head_ = false;
+  gunzip_.reset();
+  damaged_ = nullptr;
   bodyless_.reset();
   upload_ = {};
   wire_->take_back();
@@ -197,16 +200,17 @@ bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
   httplib::Request request = library_request(exchange);
   httplib::Response response;
   httplib::Error failed{};
-  protocol_.set_decompress(x.decompress);
   wire_->on_read([this, &x] { read_head(x); });
   if (!protocol_.process_request(*wire_, request, response, false, failed)) {
+    if (damaged_) std::rethrow_exception(damaged_);
     if (failed == httplib::Error::Canceled) {
       x.check_context();
       return false;  // nobody wants the rest
     }
     if (wire_->error()) std::rethrow_exception(wire_->error());
-    throw error("http: the body of the response cannot be decompressed");
+    throw error("http: malformed response");
   }
+  if (gunzip_ && !gunzip_->at_end()) throw BadBody("gzip: unexpected EOF");
   if (!has_head_) give_head(x, response);
   return head_.keep_alive && wire_->body_ended();
 }
@@ -249,10 +253,21 @@ httplib::Request ClientConn::library_request(const std::shared_ptr<detail::Excha
     give_head(x, response);
     return true;
   };
-  to.content_receiver = [&x](const char* bytes, size_t size, uint64_t, uint64_t) {
-    return x.hand_over(std::string(bytes, size));
+  to.content_receiver = [this, &x](const char* bytes, size_t size, uint64_t, uint64_t) {
+    return take_body(x, {bytes, size});
   };
   return to;
+}
+
+// False: no more of it is wanted.
+bool ClientConn::take_body(detail::Exchange& x, std::string_view bytes) {
+  if (!gunzip_) return x.hand_over(std::string(bytes));
+  try {
+    return gunzip_->write(bytes, [&x](std::string piece) { return x.hand_over(std::move(piece)); });
+  } catch (const BadBody&) {
+    damaged_ = std::current_exception();  // not through the library
+    return false;
+  }
 }
 
 // The library has written the head, and is told that this was all.
@@ -313,9 +328,9 @@ void ClientConn::give_head(detail::Exchange& x, const httplib::Response& respons
                             ? response.has_header("Content-Length")
                             : head_.framing == Framing::length || head_.framing == Framing::none;
   if (is_known) r.content_length = static_cast<int64_t>(head_.length);
-  const std::string coding = response.get_header_value("Content-Encoding");
   r.uncompressed = x.decompress && head_.framing != Framing::none &&
-                   (coding == "gzip" || coding == "deflate" || coding.find("br") != coding.npos);
+                   same_word(response.get_header_value("Content-Encoding"), "gzip");
+  if (r.uncompressed) gunzip_.emplace();
   for (const auto& [name, value] : response.headers) {
     if (r.uncompressed &&
         (same_word(name, "Content-Encoding") || same_word(name, "Content-Length"))) {
