@@ -87,8 +87,21 @@ Fields parse_fields(std::string_view rest, bool response, Head& head) {
   return f;
 }
 
+// "/path" of "http://host/path", as a proxy is asked (RFC 9112, 3.2.2).
+std::string_view without_origin(std::string_view target) noexcept {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!same_word(target.substr(0, scheme.size()), scheme)) continue;
+    target.remove_prefix(scheme.size());
+    return target.substr(std::min(target.find_first_of("/?"), target.size()));
+  }
+  return target;
+}
+
 // A question mark within the query is as good as any other character (RFC 3986, 3.4).
 void append_target(std::string& to, std::string_view target) {
+  const size_t size = target.size();
+  target = without_origin(target);
+  if (target.size() != size && !target.starts_with('/')) to.push_back('/');
   const size_t query = std::min(target.find('?'), target.size() - 1) + 1;
   to.append(target.substr(0, query));
   for (const char c : target.substr(query)) {
@@ -197,13 +210,7 @@ Head parse_response_head(std::string_view bytes, std::string_view method) {
     head.keep_alive = false;
   }
   if (method == "HEAD") head.length = f.length.value_or(0);  // as GET's answer would have it
-  head.for_library.append("HTTP/1.1 ").append(rest.substr(0, 3)).append("\r\n");
-  for (const std::string_view known : {"gzip", "deflate", "br"}) {
-    if (!same_word(head.fields.get("Content-Encoding"), known)) continue;
-    head.coding = known;
-    head.for_library.append("Content-Encoding: ").append(known).append("\r\n");
-  }
-  head.for_library.append("\r\n");
+  head.for_library.append("HTTP/1.1 ").append(rest.substr(0, 3)).append("\r\n\r\n");
   return head;
 }
 

@@ -1,11 +1,15 @@
 """weir's HTTP client against others' servers: Go's net/http and nginx."""
 
+import gzip
 import hashlib
 import json
 import os
+import socket
+import threading
 import unittest
 
 from http_peers import Nginx, certificate, fields, go_server, pattern, weir_get
+from zoo import DEADLINE
 
 
 class Client(unittest.TestCase):
@@ -233,6 +237,97 @@ class OfGoByTls(Client):
     def test_closed_within_the_body(self):
         self.assertIn("EOF", self.error("--ca", self.pem, self.url + "/cut"))
         self.assertIn("deadline exceeded", self.error("--ca", self.pem, "--timeout=300", self.url + "/slow?begin"))
+
+
+class Scripted:
+    """Answers one request with certain bytes, then with the end; a context manager."""
+
+    def __init__(self, answer):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        self.thread = threading.Thread(target=self.serve, args=(answer,), daemon=True)
+        self.thread.start()
+
+    def serve(self, answer):
+        conn, _ = self.listener.accept()
+        with conn:
+            conn.settimeout(DEADLINE)
+            conn.recv(65536)
+            try:
+                conn.sendall(answer)
+                conn.shutdown(socket.SHUT_WR)
+                while conn.recv(65536):
+                    pass
+            except OSError:
+                pass  # the client does not want all of it
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.thread.join(DEADLINE)
+
+
+class OfOddServers(Client):
+    TEXT = b"the same again and again " * 5000
+
+    def answered(self, body, *fields, chunk=None):
+        """What the client makes of a 200 with such a body."""
+        if chunk:
+            fields += ("Transfer-Encoding: chunked",)
+            pieces = [body[i:i + chunk] for i in range(0, len(body), chunk)] + [b""]
+            body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+        else:
+            fields += (f"Content-Length: {len(body)}",)
+        head = "\r\n".join(("HTTP/1.1 200 OK", *fields, "", ""))
+        with Scripted(head.encode() + body) as server:
+            return self.one(server.url)
+
+    def test_gzip_of_several_members(self):
+        zipped = gzip.compress(self.TEXT)
+        for chunk in (None, 1, 50, 100_000):
+            for times in (1, 2, 3):
+                line = self.answered(zipped * times, "Content-Encoding: GZip", chunk=chunk)
+                self.assertNotIn("error", line)
+                self.assertTrue(line["uncompressed"])
+                self.assert_is(line, self.TEXT * times)
+        self.assertEqual(self.answered(b"", "Content-Encoding: gzip", chunk=1)["length"], 0)
+
+    def test_gzip_that_is_damaged(self):
+        zipped = gzip.compress(self.TEXT)
+        for chunk in (None, 50):
+            for cut in (zipped[:5], zipped[:-20], zipped[:-1], zipped + zipped[:1], zipped + zipped[:-1]):
+                line = self.answered(cut, "Content-Encoding: gzip", chunk=chunk)
+                self.assertIn("gzip: unexpected EOF", line.get("error", ""), len(cut))
+            for damaged in (b"plain text", zipped + b"more", zipped[:-8] + b"12345678"):
+                line = self.answered(damaged, "Content-Encoding: gzip", chunk=chunk)
+                self.assertIn("gzip: incorrect", line.get("error", ""))
+
+    def test_other_codings_are_given_as_they_are(self):
+        for coding in ("br", "deflate", "zstd", "identity", "vibrant"):
+            line = self.answered(b"something", "Content-Encoding: " + coding)
+            self.assertEqual((line["body"], line["uncompressed"], line["content_length"]), ("something", False, 9))
+            self.assertEqual(fields(line["headers"])["content-encoding"], coding)
+
+    def test_fields(self):
+        long = "x" * 100_000
+        line = self.answered(b"hi", "A: %41%zz", "B:b", "C:", "A: 2", "Long: " + long)
+        found = [pair for pair in line["headers"] if pair[0] == "A"]
+        self.assertEqual(found, [["A", "%41%zz"], ["A", "2"]])
+        named = fields(line["headers"])
+        self.assertEqual((named["b"], named["c"], named["long"]), ("b", "", long))
+
+    def test_nonsense(self):
+        for answer, why in ((b"ICY 200 OK\r\n\r\nx", "malformed response"),
+                            (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "two different"),
+                            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "malformed chunked"),
+                            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", "unexpected EOF"),
+                            (b"HTTP/1.1 200 OK\r\nA: " + b"x" * 2_000_000, "too large"),
+                            (b"HTTP/1.1 102 Wait\r\n\r\n" * 1000, "too many answers"),
+                            (b"HTTP/1.1 200", "closed within a head")):
+            with Scripted(answer) as server:
+                self.assertIn(why, self.error(server.url))
 
 
 class OfNginx(Client):

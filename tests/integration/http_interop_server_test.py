@@ -117,6 +117,28 @@ class Curl(WithServer):
         body, _ = self.curl("-r", "0-3", "--compressed", "-H", "Upgrade: h2c", "-b", "a=b", self.url + "/hello")
         self.assertEqual(body, b"hello, world\n")
 
+    def test_targets(self):
+        for target in ("/headers?a=%20&b=?#", f"{self.url}/headers?x", "HTTP://other/headers"):
+            body, _ = self.curl("--request-target", target, self.url + "/")
+            self.assertEqual(json.loads(body)["target"], target)
+        for target in ("*", "http://other", "http://other?x", "/headers/", "/../headers"):
+            _, said = self.curl("--request-target", target, self.url + "/")
+            self.assertIn("< HTTP/1.1 404 ", said)
+
+    def test_methods(self):
+        for method in ("OPTIONS", "DELETE", "PATCH", "PROPFIND", "VERYUNUSUAL"):
+            body, _ = self.curl("-X", method, "-d", "sent", self.url + "/headers")
+            told = json.loads(body)
+            self.assertEqual((told["method"], told["body"]), (method, "sent"))
+        _, said = self.curl("-X", "DELETE", self.url + "/hello")
+        self.assertIn("< HTTP/1.1 405 ", said)
+        self.assertIn("< Allow: GET, HEAD\n", said)
+
+    def test_long_fields(self):
+        for size, status in ((7_000, 200), (9_000, 200), (60_000, 200), (70_000, 431)):
+            _, said = self.curl("-H", "X-Long: " + "x" * size, self.url + "/hello")
+            self.assertIn(f"< HTTP/1.1 {status} ", said)
+
     def test_client_that_leaves_is_seen(self):
         before = self.server.counts()["cancelled"]
         for path in ("/slow", "/slow?begin"):
