@@ -20,8 +20,8 @@ class ChunkDecoder {
   // Takes from the front of `bytes` what it has read, and for State::data sets `piece` to a part of
   // them, `most` bytes at the most.
   State next(std::string_view& bytes, size_t most, std::string_view& piece) noexcept;
-  // Bytes of the chunk that is being read, as far as its size is known.
-  uint64_t left() const noexcept { return left_; }
+  // Bytes that are still to come of the chunk whose size was read last.
+  uint64_t left() const noexcept { return at_ == At::data ? left_ : 0; }
 
  private:
   enum class At : uint8_t { size, extension, size_lf, data, data_cr, data_lf, trailer, done, bad };

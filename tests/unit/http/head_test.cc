@@ -44,7 +44,7 @@ TEST(HeadSize, EndsBehindTheEmptyLine) {
   EXPECT_EQ(head_size(""), std::string_view::npos);
   EXPECT_EQ(head_size("\r\n\r\n\r\n"), std::string_view::npos);
   EXPECT_EQ(head_size("GET / HTTP/1.1\r\n\r"), std::string_view::npos);
-  EXPECT_EQ(head_size("GET / HTTP/1.1\n\n"), std::string_view::npos);
+  EXPECT_EQ(head_size("GET / HTTP/1.1\n\n"), 15u) << "unsound: there is nothing to wait for";
 }
 
 TEST(HeadSize, GoesOnWhereItHasLookedBefore) {
