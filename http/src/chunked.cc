@@ -5,8 +5,10 @@
 namespace weir::http {
 
 namespace {
-// Sizes with extensions, and trailers, are short; who sends more means no good. Bytes.
-constexpr uint32_t kMaxOverhead = 16 << 10;
+// What is no data is little beside it; who sends more means no good. So many bytes it may be beyond
+// what is granted to each chunk (as Go counts).
+constexpr uint64_t kMaxOverhead = 16 << 10;
+constexpr uint64_t granted(uint64_t data) { return 16 + 2 * std::min<uint64_t>(data, 1 << 30); }
 }  // namespace
 
 ChunkDecoder::State ChunkDecoder::fail() noexcept {
@@ -37,6 +39,7 @@ bool ChunkDecoder::step(char c) noexcept {
       return c != '\n';
     case At::size_lf:
       at_ = left_ != 0 ? At::data : At::trailer;
+      overhead_ -= std::min(overhead_, granted(left_));
       line_ = 0;
       return c == '\n';
     case At::data_cr:
@@ -45,7 +48,6 @@ bool ChunkDecoder::step(char c) noexcept {
     case At::data_lf:
       at_ = At::size;
       digits_ = false;
-      overhead_ = 0;
       return c == '\n';
     case At::trailer:
       if (c == '\n') {

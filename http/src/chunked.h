@@ -20,6 +20,8 @@ class ChunkDecoder {
   // Takes from the front of `bytes` what it has read, and for State::data sets `piece` to a part of
   // them, `most` bytes at the most.
   State next(std::string_view& bytes, size_t most, std::string_view& piece) noexcept;
+  // Bytes of the chunk that is being read, as far as its size is known.
+  uint64_t left() const noexcept { return left_; }
 
  private:
   enum class At : uint8_t { size, extension, size_lf, data, data_cr, data_lf, trailer, done, bad };
@@ -31,7 +33,7 @@ class ChunkDecoder {
   At at_ = At::size;
   bool digits_ = false;    // of the size there were some
   uint64_t left_ = 0;      // bytes of the chunk
-  uint32_t overhead_ = 0;  // bytes of this chunk's size line, or of all trailers
+  uint64_t overhead_ = 0;  // bytes of size lines and trailers beyond what was granted
   uint32_t line_ = 0;      // bytes of the trailer's line
   bool cr_ = false;        // its last one was CR
 };

@@ -10,9 +10,6 @@ namespace weir::http {
 
 namespace {
 
-// The library refuses heads with longer lines. Bytes, with what is escaped.
-constexpr size_t kMaxLine = 8000;
-
 // What the fields say about the connection and of the body.
 struct Fields {
   std::optional<uint64_t> length;
@@ -38,19 +35,8 @@ uint64_t parse_length(std::string_view value) {
   return n;
 }
 
-void append_escaped(std::string& to, std::string_view value) {
-  for (const char c : value) {
-    if (c == '%') {
-      to.append("%25");
-    } else {
-      to.push_back(c);
-    }
-  }
-}
-
-// Appends the fields that the library is to see to `text`.
+// Adds the fields to the head's.
 Fields parse_fields(std::string_view rest, bool response, Head& head) {
-  std::string& text = head.text;
   Fields f;
   for (;;) {
     const std::string_view line = next_line(rest);
@@ -92,30 +78,13 @@ Fields parse_fields(std::string_view rest, bool response, Head& head) {
         throw BadHead(417, "an Expect other than 100-continue");
       }
       f.expects_continue = true;
-      continue;  // the wire answers it
     } else if (same_word(name, "Host")) {
       ++f.hosts;
     }
-    const size_t escapes = static_cast<size_t>(std::count(value.begin(), value.end(), '%'));
-    if (value.empty() || name.size() + value.size() + 2 * escapes > kMaxLine ||
-        same_word(name, "Range")) {
-      head.aside.emplace_back(name, value);
-      continue;
-    }
-    text.append(name).append(": ");
-    append_escaped(text, value);
-    text.append("\r\n");
+    head.fields.add(name, value);
   }
+  if (f.length && !f.chunked) head.fields.add("Content-Length", std::to_string(*f.length));
   return f;
-}
-
-// Methods that the library knows; to it all others are malformed.
-bool knows(std::string_view method) noexcept {
-  for (const char* known :
-       {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}) {
-    if (method == known) return true;
-  }
-  return false;
 }
 
 // "/path" of "http://host/path", as a proxy is asked (RFC 9112, 3.2.2).
@@ -144,11 +113,6 @@ void append_target(std::string& to, std::string_view target) {
   }
 }
 
-void end_text(Head& head, const std::optional<uint64_t>& length) {
-  if (length) head.text.append("Content-Length: ").append(std::to_string(*length)).append("\r\n");
-  head.text.append("\r\n");
-}
-
 // "HTTP/1.0" or "HTTP/1.1"; true: 1.0.
 bool is_http10(std::string_view version) {
   if (version == "HTTP/1.1") return false;
@@ -163,11 +127,19 @@ bool has_body(int status, std::string_view method) noexcept {
 }  // namespace
 
 size_t head_size(std::string_view bytes, size_t from) noexcept {
-  size_t start = bytes.find_first_not_of("\r\n");  // RFC 9112, 2.2
-  if (start == bytes.npos) return bytes.npos;
-  start = std::max(start, from < 3 ? 0 : from - 3);
-  const size_t end = bytes.find("\r\n\r\n", start);
-  return end == bytes.npos ? end : end + 4;
+  size_t line = bytes.find_first_not_of("\r\n");  // RFC 9112, 2.2
+  if (line == bytes.npos) return bytes.npos;
+  if (from > line) {
+    const size_t before = bytes.rfind('\n', from - 1);
+    if (before != bytes.npos && before > line) line = before + 1;
+  }
+  for (;;) {
+    const size_t lf = bytes.find('\n', line);
+    if (lf == bytes.npos) return lf;
+    const bool sound = lf > line && bytes[lf - 1] == '\r';
+    if (!sound || lf - line == 1) return lf + 1;
+    line = lf + 1;
+  }
 }
 
 Head parse_request_head(std::string_view bytes) {
@@ -187,10 +159,9 @@ Head parse_request_head(std::string_view bytes) {
     }
   }
   head.http10 = is_http10(line.substr(last + 1));
-  head.text.reserve(line.size() + bytes.size() + 64);
-  head.text.append(knows(head.method) ? head.method : "GET").append(" ");
-  append_target(head.text, head.target);
-  head.text.append(line.substr(last)).append("\r\n");
+  head.for_library = "GET ";
+  append_target(head.for_library, head.target);
+  head.for_library.append(" HTTP/1.1\r\n\r\n");
   const Fields f = parse_fields(bytes, false, head);
   if (f.hosts > 1 || (f.hosts == 0 && !head.http10)) {
     throw BadHead(400, "there must be one Host");
@@ -207,7 +178,6 @@ Head parse_request_head(std::string_view bytes) {
     head.framing = Framing::length;
     head.length = *f.length;
   }
-  end_text(head, f.length);
   return head;
 }
 
@@ -225,9 +195,6 @@ Head parse_response_head(std::string_view bytes, std::string_view method) {
     throw BadHead(502, "the first line is not VERSION STATUS REASON");
   }
   head.reason = rest.substr(std::min<size_t>(4, rest.size()));
-  // The library matches the line by a regular expression, which takes stack for each character.
-  head.text.append(head.http10 ? "HTTP/1.0 " : "HTTP/1.1 ").append(rest.substr(0, 3));
-  head.text.append("\r\n");
   const Fields f = parse_fields(bytes, true, head);
   // After 101 it is no HTTP any more.
   head.keep_alive = !f.close && (!head.http10 || f.keep_alive) && head.status != 101;
@@ -243,9 +210,13 @@ Head parse_response_head(std::string_view bytes, std::string_view method) {
     head.keep_alive = false;
   }
   if (method == "HEAD") head.length = f.length.value_or(0);  // as GET's answer would have it
-  // Where there is none, the library would wait for a body of that length.
-  const bool shown = f.length && !f.chunked && head.status != 304 && head.status != 204;
-  end_text(head, shown ? f.length : std::nullopt);
+  head.for_library.append("HTTP/1.1 ").append(rest.substr(0, 3)).append("\r\n");
+  for (const std::string_view known : {"gzip", "deflate", "br"}) {
+    if (!same_word(head.fields.get("Content-Encoding"), known)) continue;
+    head.coding = known;
+    head.for_library.append("Content-Encoding: ").append(known).append("\r\n");
+  }
+  head.for_library.append("\r\n");
   return head;
 }
 

@@ -1,12 +1,11 @@
 // The head of an HTTP/1 message: where it ends, whether it is sound, and how long the body is that
 // follows. Pure functions over bytes that a stranger sent.
 //
-// cpp-httplib reads a head after this has: in a form in which it can get nothing wrong. It takes
-// each "%41" in a field's value for an "A", knows neither trailers nor bodies of HTTP's other
-// status codes, and believes any length. So what it is given is written anew: percent signs are
-// escaped, and Transfer-Encoding is gone, since the body that it gets (wire.h) ends by itself. It
-// does not get to see at all what it would trip over: methods that it does not know, a second
-// question mark, and the fields of `aside`.
+// cpp-httplib reads a head after this has: one that was written anew, with the little that it is
+// asked to do. As sent it would get things wrong: it takes each "%41" in a field's value for an
+// "A", drops empty fields and refuses long ones, knows neither all methods nor which answers have
+// no body, and matches ranges and reasons by regular expressions, which take stack for each
+// character.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +13,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
+
+#include <weir/http/headers.h>
 
 namespace weir::http {
 
@@ -33,11 +32,10 @@ enum class Framing : uint8_t {
 };
 
 struct Head {
-  std::string text;  // as cpp-httplib is to read it, with the empty line at its end
-  // Fields that it would drop (empty ones), refuse (long ones), or match by a regular expression,
-  // which takes stack for each character (Range).
-  std::vector<std::pair<std::string, std::string>> aside{};
-  std::string method{}, target{};  // a request; as they were sent
+  // All, in their order, as they were sent; but not Transfer-Encoding, which is done with here.
+  // Content-Length stands there once.
+  Headers fields;
+  std::string method, target;  // a request; as they were sent
   Framing framing = Framing::none;
   uint64_t length = 0;      // bytes: of Framing::length, and what the answer to HEAD tells
   bool keep_alive = false;  // as far as the other side is concerned
@@ -45,10 +43,14 @@ struct Head {
   bool expects_continue = false;  // a request: the body comes once it is asked for
   int status = 0;                 // a response
   std::string reason;             // a response: the words behind the status
+  std::string_view coding;        // a response: "gzip", "deflate", "br"; empty: none that is known
+  std::string for_library;  // what cpp-httplib is to read: a request's target and its query, a
+                            // response's status, and how its body is compressed
 };
 
-// Bytes up to the end of the head's empty line, those of empty lines before it included; npos: it
-// has not ended. `from`: bytes that were looked at before.
+// Bytes up to the end of the head's empty line, those of empty lines before it included, or of the
+// first line that makes it unsound (a bare LF); npos: it has not ended. `from`: bytes that were
+// looked at before.
 size_t head_size(std::string_view bytes, size_t from = 0) noexcept;
 
 // Throw BadHead. `bytes` is all of a head.

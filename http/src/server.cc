@@ -136,12 +136,13 @@ void Server::close() {
   const std::lock_guard hold(impl_->mutex);
   const auto before = impl_->state.exchange(Impl::State::closed);
   if (before == Impl::State::closed) return;
-  impl_->context.second();
   if (before == Impl::State::open) {
     close_all(impl_->listeners);
     if (impl_->conns.empty()) impl_->drained.close();
   }
   for (ServerConn* conn : impl_->conns) conn->close_now();
+  // Then, so that nobody who returns for it is still answered.
+  impl_->context.second();
 }
 
 size_t Server::connections() const noexcept { return impl_->count.load(std::memory_order_relaxed); }

@@ -114,11 +114,6 @@ ServerConn& ServerConn::of(const httplib::Request& request) {
 
 void ServerConn::take(httplib::Request&& request) {
   request_.emplace(std::move(request));
-  request_->method = std::move(head_.method);
-  request_->target = std::move(head_.target);
-  for (auto& [name, value] : head_.aside) {
-    request_->headers.emplace(std::move(name), std::move(value));
-  }
   wire_.mute(true);  // the library's answer
 }
 
@@ -140,7 +135,7 @@ bool ServerConn::read_request() {
     request.content_receiver = Tag{this};
   });
   wire_.mute(false);
-  // The library has answered by itself: a method that it does not know, a target that is too long.
+  // The library has answered by itself: the target is too long.
   if (!request_) close_ = true;
   return request_.has_value();
 }
@@ -275,7 +270,7 @@ void ServerConn::run_handler() {
 
 void ServerConn::fail(const char* what) {
   std::fprintf(stderr, "weir: http: the handler of %s %s, asked by %s, threw: %s\n",
-               request_->method.c_str(), request_->path.c_str(),
+               head_.method.c_str(), request_->path.c_str(),
                wire_.conn().remote_addr().to_string().c_str(), what);
   give_up(500, "internal server error");
 }
@@ -310,7 +305,7 @@ bool ServerConn::too_long() const noexcept {
 }
 
 bool ServerConn::bodyless() const noexcept {
-  return request_->method == "HEAD" || status_ == 204 || status_ == 304;
+  return head_.method == "HEAD" || status_ == 204 || status_ == 304;
 }
 
 void ServerConn::write(std::string_view bytes) {
@@ -452,8 +447,8 @@ void ServerConn::linger() noexcept {
 
 // --- what handlers see ---
 
-const std::string& ServerRequest::method() const noexcept { return conn_.request().method; }
-const std::string& ServerRequest::target() const noexcept { return conn_.request().target; }
+const std::string& ServerRequest::method() const noexcept { return conn_.head().method; }
+const std::string& ServerRequest::target() const noexcept { return conn_.head().target; }
 const std::string& ServerRequest::path() const noexcept { return conn_.request().path; }
 std::string ServerRequest::query(const std::string& name) const {
   return conn_.request().get_param_value(name);
@@ -464,9 +459,10 @@ bool ServerRequest::has_query(const std::string& name) const {
 std::string_view ServerRequest::path_value(std::string_view name) const noexcept {
   return conn_.path_value(name);
 }
-std::string ServerRequest::header(const std::string& name) const {
-  return conn_.request().get_header_value(name);
+std::string ServerRequest::header(std::string_view name) const {
+  return std::string(conn_.head().fields.get(name));
 }
+const Headers& ServerRequest::headers() const noexcept { return conn_.head().fields; }
 std::string ServerRequest::remote_addr() const { return conn_.conn().remote_addr().to_string(); }
 int64_t ServerRequest::content_length() const noexcept {
   const Head& head = conn_.head();
@@ -475,16 +471,6 @@ int64_t ServerRequest::content_length() const noexcept {
 size_t ServerRequest::read(char* to, size_t size) { return conn_.read(to, size); }
 std::string ServerRequest::body(size_t limit) { return conn_.body(limit); }
 Context ServerRequest::context() { return conn_.context(); }
-
-Headers ServerRequest::headers() const {
-  Headers all;
-  for (const auto& [name, value] : conn_.request().headers) {
-    // The library's own.
-    if (name.starts_with("REMOTE_") || name.starts_with("LOCAL_")) continue;
-    all.add(name, value);
-  }
-  return all;
-}
 
 Headers& ResponseWriter::headers() noexcept { return conn_.headers(); }
 void ResponseWriter::write_header(int status) { conn_.write_header(status); }

@@ -45,7 +45,7 @@ class Wire final : public httplib::Stream {
   // The rest of the head. Bytes beyond it stay for the body and for the next one. Throws BadHead
   // (431 where it is larger than `max` bytes), net::error, BadBody where it ends too early.
   std::string_view read_head(size_t max, duration timeout);
-  // Sets what read() gives from here on: `head.text`, which it takes, then the body.
+  // Sets what read() gives from here on: `head.for_library`, which it takes, then the body.
   void show(Head& head);
   // Called by the library's first read, to show() what it is to read; null: it was shown before.
   void on_read(std::function<void()> f) { on_read_ = std::move(f); }
@@ -78,6 +78,9 @@ class Wire final : public httplib::Stream {
   void set_write_timeout(duration timeout) noexcept { write_timeout_ = timeout; }
   // And how long it may send nothing of a body that the library reads.
   void set_read_timeout(duration timeout) noexcept { read_timeout_ = timeout; }
+
+  // The last four bytes of the body that the library has read: of a gzip file, its size.
+  uint32_t last_bytes() const noexcept { return last_bytes_; }
 
   // What made the library's read or write fail; null: nothing.
   std::exception_ptr error() const noexcept { return error_; }
@@ -139,6 +142,7 @@ class Wire final : public httplib::Stream {
   Framing framing_ = Framing::none;
   uint64_t left_ = 0;  // of Framing::length
   ChunkDecoder chunks_;
+  uint32_t last_bytes_ = 0;
   bool ended_ = true;
   bool asks_ = false;
 

@@ -41,7 +41,8 @@ class Rows {
 constexpr uint32_t Object::*kPlaces[] = {&Object::made_at,    &Object::locked_at,
                                          &Object::rlocked_at, &Object::added_at,
                                          &Object::done_at,    &Object::signalled_at};
-constexpr uint32_t Object::*kTexts[] = {&Object::network, &Object::local, &Object::remote};
+constexpr uint32_t Object::*kTexts[] = {&Object::network, &Object::local, &Object::remote,
+                                        &Object::method, &Object::url};
 
 bool has_objects(const Snapshot& s, const Member& m) {
   return m.object_count > 0 && m.first_object < s.objects.size() &&

@@ -9,12 +9,12 @@
 #include <string_view>
 #include <vector>
 
-#include "access.h"
-#include "endpoint.h"
-#include "request_reader.h"
-#include "respond.h"
-#include "routes.h"
-#include "stop_signal.h"
+#include "debug/access.h"
+#include "debug/endpoint.h"
+#include "debug/request_reader.h"
+#include "debug/respond.h"
+#include "debug/stop_signal.h"
+#include "routes/routes.h"
 
 namespace {
 
@@ -58,8 +58,8 @@ void handle(const Request& r) {
   static const Access access{true, "127.0.0.1", "secret"};
   static const StopSignal stop;
   const Query q = query_of(r.target, r.method, r.body);
-  access.refuse(r.method, q.path, r.field("Host"), r.field("Authorization"));
-  if (Access{}.refuse(r.method, q.path, r.field("Host"), "") || cost(q) != Cost::cheap) return;
+  access.refuse(r.method, q.path, r.fields.get("Host"), r.fields.get("Authorization"));
+  if (Access{}.refuse(r.method, q.path, r.fields.get("Host"), "") || cost(q) != Cost::cheap) return;
   Memory stream(head_for_library(r));
   if (!serve_request(r, !r.keep_alive, {}, nullptr, {}, stop, stream)) fail("no answer");
   if (!stream.answer.starts_with("HTTP/1.1 ")) fail("no answer, but " + stream.answer);
@@ -90,7 +90,7 @@ std::vector<std::string> read(std::string_view bytes, size_t piece, bool serve) 
     std::string line = std::to_string(static_cast<int>(reader.state())) + " " + reader.why() + " " +
                        r.method + " " + r.target + " " + std::to_string(r.keep_alive) + " " +
                        r.body;
-    for (const Field& f : r.fields) line += "\n" + f.name + ": " + f.value;
+    for (const auto& [name, value] : r.fields) line += "\n" + name + ": " + value;
     seen.push_back(std::move(line));
     more = reader.state() == State::complete;
     if (more && serve) handle(r);

@@ -1,5 +1,5 @@
 // Who may ask: tokens, Hosts, and addresses that are listened on.
-#include "access.h"
+#include "debug/access.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

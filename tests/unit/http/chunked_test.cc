@@ -141,13 +141,19 @@ TEST(Chunked, WhatIsNoDataIsBounded) {
   EXPECT_EQ(d.next(bytes, 10, piece), State::broken);
 }
 
-TEST(Chunked, OverheadIsCountedByChunkNotByBody) {
+TEST(Chunked, SomeOverheadIsGrantedToEachChunk) {
   std::string text, body;
   for (int i = 0; i < 20000; ++i) {
     text += "1;ext\r\nx\r\n";
     body += 'x';
   }
   EXPECT_EQ(decode(text + "0\r\n\r\n", 4096), (Result{body, State::end, 0}));
+}
+
+TEST(Chunked, ExtensionsWithoutEndAreRefused) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "1;" + std::string(100, 'e') + "\r\nx\r\n";
+  EXPECT_EQ(decode(text + "0\r\n\r\n", 4096).state, State::broken);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <sstream>
 #include <string>
 
-#include "exposition.h"
-#include "metrics.h"
+#include "routes/exposition.h"
+#include "routes/metrics.h"
 
 namespace weir::http {
 namespace {

@@ -187,25 +187,29 @@ TEST(RequestHead, ExpectIsForHttp11) {
   EXPECT_FALSE(request("Expect: 100-continue\r\n", "POST / HTTP/1.0").expects_continue);
 }
 
-TEST(RequestHead, WhatTheLibrarySees) {
-  const Head h = request(
-      "Host: a\r\nX: 100%41\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nY:  z \r\n");
-  EXPECT_EQ(h.text, "POST / HTTP/1.1\r\nHost: a\r\nX: 100%2541\r\nY: z\r\n\r\n");
-  EXPECT_EQ(request("Host: a\r\nContent-Length: 5, 5\r\n").text,
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
-}
-
-TEST(RequestHead, WhatTheLibraryWouldTripOver) {
+TEST(RequestHead, FieldsAreAsTheyWereSent) {
   const std::string longest(10000, 'x');
-  const Head h = request("Host: a\r\nRange: bytes=5-2\r\nEmpty:\r\nLong: " + longest + "\r\n",
-                         "PROPFIND /a?b=c?d HTTP/1.1");
-  EXPECT_EQ(h.text, "GET /a?b=c%3Fd HTTP/1.1\r\nHost: a\r\n\r\n");
+  const Head h = request(
+      "Host: a\r\nX: 100%41\r\nTransfer-Encoding: chunked\r\nRange: bytes=5-2\r\nEmpty:\r\nY:  z "
+      "\r\n"
+      "Long: " +
+          longest + "\r\n",
+      "PROPFIND /a?b=c?d HTTP/1.1");
   EXPECT_EQ(h.method, "PROPFIND");
   EXPECT_EQ(h.target, "/a?b=c?d");
-  ASSERT_EQ(h.aside.size(), 3u);
-  EXPECT_EQ(h.aside[0], std::make_pair(std::string("Range"), std::string("bytes=5-2")));
-  EXPECT_EQ(h.aside[1], std::make_pair(std::string("Empty"), std::string()));
-  EXPECT_EQ(h.aside[2], std::make_pair(std::string("Long"), longest));
+  EXPECT_EQ(std::vector(h.fields.begin(), h.fields.end()),
+            (std::vector<Headers::Field>{{"Host", "a"},
+                                         {"X", "100%41"},
+                                         {"Range", "bytes=5-2"},
+                                         {"Empty", ""},
+                                         {"Y", "z"},
+                                         {"Long", longest}}));
+  EXPECT_EQ(request("Host: a\r\nContent-Length: 5, 5\r\n").fields.get("Content-Length"), "5");
+}
+
+TEST(RequestHead, TheLibrarySeesTheTargetAlone) {
+  const Head h = request("Host: a\r\nRange: bytes=5-2\r\n", "PROPFIND /a?b=c?d HTTP/1.0");
+  EXPECT_EQ(h.for_library, "GET /a?b=c%3Fd HTTP/1.1\r\n\r\n");
 }
 
 TEST(ResponseHead, FirstLines) {
@@ -266,11 +270,14 @@ TEST(ResponseHead, MalformedFields) {
   }
 }
 
-TEST(ResponseHead, TheLibraryIsNotToldOfABodyThatDoesNotCome) {
-  EXPECT_EQ(response("HTTP/1.1 304 Not Modified", "Content-Length: 5\r\n").text,
+TEST(ResponseHead, TheLibrarySeesStatusAndCodingAlone) {
+  EXPECT_EQ(response("HTTP/1.0 304 Not Modified", "Content-Length: 5\r\n").for_library,
             "HTTP/1.1 304\r\n\r\n");
-  EXPECT_EQ(response("HTTP/1.1 200 OK", "Content-Length: 5\r\n", "HEAD").text,
-            "HTTP/1.1 200\r\nContent-Length: 5\r\n\r\n");
+  const Head h = response("HTTP/1.1 200 OK", "Content-Encoding: GZip\r\nX: y\r\n");
+  EXPECT_EQ(h.for_library, "HTTP/1.1 200\r\nContent-Encoding: gzip\r\n\r\n");
+  EXPECT_EQ(h.coding, "gzip");
+  EXPECT_EQ(h.fields.get("content-encoding"), "GZip");
+  EXPECT_EQ(response("HTTP/1.1 200 OK", "Content-Encoding: zstd\r\n").coding, "");
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <weir/http/error.h>
 
 #include "protocol.h"
-#include "routes.h"
+#include "routes/routes.h"
 #include "transport_test_util.h"
 
 namespace weir::http::debug::testing {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "params.h"
-#include "sched_report.h"
+#include "routes/params.h"
+#include "routes/sched_report.h"
 
 namespace weir::http {
 namespace {

@@ -20,7 +20,7 @@
 #include <thread>
 #include <utility>
 
-#include "endpoint.h"
+#include "debug/endpoint.h"
 
 namespace weir::http::debug::testing {
 

@@ -33,7 +33,7 @@ struct Exchange;
 // A request to be sent. Go: http.Request.
 struct Request {
   std::string method = "GET";
-  std::string url;  // http://, https:// or unix:PATH:/path
+  std::string url = {};  // http://, https:// or unix:PATH:/path
   Headers headers = {};
   std::string body = {};
   // In place of `body`: called for piece after piece, in the connection's goroutine, until it

@@ -42,8 +42,8 @@ class ServerRequest {
   std::string_view path_value(std::string_view name) const noexcept;
 
   // The first field of that name; "" where there is none.
-  std::string header(const std::string& name) const;
-  Headers headers() const;
+  std::string header(std::string_view name) const;
+  const Headers& headers() const noexcept;
   std::string remote_addr() const;  // "127.0.0.1:4711". Go: RemoteAddr
 
   // The bytes of the body, where the client has told; -1: they come in chunks. Go: ContentLength.

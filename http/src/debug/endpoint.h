@@ -14,7 +14,7 @@
 #include "bounds.h"
 #include "front.h"
 #include "places.h"
-#include "routes.h"
+#include "routes/routes.h"
 #include "stop_signal.h"
 
 namespace httplib {

@@ -10,7 +10,7 @@
 #include "places.h"
 #include "protocol.h"
 #include "respond.h"
-#include "routes.h"
+#include "routes/routes.h"
 
 namespace weir::http {
 

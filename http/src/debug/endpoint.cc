@@ -42,7 +42,7 @@ Endpoint::Endpoint(const DebugOptions& options, const Limits& limits, const Site
 
 std::optional<Refusal> Endpoint::refuse(const Request& r) {
   const Query q = query_of(r.target, r.method, {});
-  return access_.refuse(r.method, q.path, r.field("Host"), r.field("Authorization"));
+  return access_.refuse(r.method, q.path, r.fields.get("Host"), r.fields.get("Authorization"));
 }
 
 std::variant<std::shared_ptr<void>, Refusal> Endpoint::admit(const Request& r) {
@@ -64,7 +64,7 @@ std::string head_for_library(const Request& r) {
   std::string head = r.method + " " + r.target + (r.minor_version == 0 ? " HTTP/1.0" : " HTTP/1.1");
   head += "\r\n";
   // Brotli at the library's settings takes seconds for what gzip does in a few milliseconds.
-  if (r.field("Accept-Encoding").find("gzip") != std::string_view::npos) {
+  if (r.fields.get("Accept-Encoding").find("gzip") != std::string_view::npos) {
     head += "Accept-Encoding: gzip\r\n";
   }
   return head + "\r\n";

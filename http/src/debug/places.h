@@ -6,7 +6,7 @@
 
 #include "access.h"
 #include "bounds.h"
-#include "routes.h"
+#include "routes/routes.h"
 
 namespace weir::http::debug {
 

@@ -10,8 +10,8 @@
 
 #include <weir/http/error.h>
 
-#include "request_reader.h"
-#include "routes.h"
+#include "routes/routes.h"
+#include "text.h"
 
 namespace weir::http::debug {
 
@@ -30,7 +30,7 @@ bool equal_in_constant_time(std::string_view given, std::string_view token) noex
 bool has_token(std::string_view authorization, std::string_view token) noexcept {
   constexpr std::string_view kScheme = "Bearer ";
   if (authorization.size() < kScheme.size()) return false;
-  if (!same_name(authorization.substr(0, kScheme.size()), kScheme)) return false;
+  if (!same_word(authorization.substr(0, kScheme.size()), kScheme)) return false;
   authorization.remove_prefix(kScheme.size());
   while (authorization.starts_with(' ')) authorization.remove_prefix(1);
   return equal_in_constant_time(authorization, token);
@@ -108,7 +108,7 @@ bool is_loopback(const std::string& host) noexcept {
   in6_addr v6;
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
   if (inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
-  return same_name(host, "localhost");
+  return same_word(host, "localhost");
 }
 
 std::optional<Refusal> Access::refuse(std::string_view method, std::string_view path,

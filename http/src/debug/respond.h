@@ -9,7 +9,7 @@
 #include "access.h"
 #include "bounds.h"
 #include "protocol.h"
-#include "routes.h"
+#include "routes/routes.h"
 
 namespace weir::http::debug {
 

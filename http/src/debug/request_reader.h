@@ -1,38 +1,29 @@
-// Where a request ends: HTTP/1.1's framing (RFC 9112), for a server that reads without blocking.
+// Whole requests, for a server that reads without blocking: the grammar is head.h's and
+// chunked.h's.
 //
 // Invariants: never looks beyond the end of its request, so that what follows is the next one's;
-// what two readers may understand differently (two lengths, a length and chunks, a line that ends
-// in a bare LF, a space before a colon, a folded line) is refused, never guessed; memory is bounded
-// by the two limits. A pure function of the bytes: however they are cut into pieces, the result is
-// the same.
+// memory is bounded by the two limits. A pure function of the bytes: however they are cut into
+// pieces, the result is the same.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "chunked.h"
+#include "head.h"
 
 namespace weir::http::debug {
-
-struct Field {
-  std::string name, value;
-};
 
 struct Request {
   std::string method, target;
   int minor_version = 1;  // of HTTP/1
-  std::vector<Field> fields;
+  Headers fields;
   std::string body;  // decoded, where it came in chunks
   bool keep_alive = false;
   bool expects_continue = false;  // the client waits for "100 Continue" before it sends the body
-
-  // The first field of that name, whatever the case of its letters; null: there is none.
-  const std::string* find(std::string_view name) const noexcept;
-  std::string_view field(std::string_view name) const noexcept;  // "" where there is none
 };
-
-bool same_name(std::string_view a, std::string_view b) noexcept;  // but for upper and lower case
 
 class RequestReader {
  public:
@@ -51,8 +42,8 @@ class RequestReader {
 
   State state() const noexcept { return state_; }
   bool begun() const noexcept { return begun_; }   // has seen a byte of it
-  int status() const noexcept { return status_; }  // of the refusal: 400, 413, 431, 501, 505
-  const char* why() const noexcept { return why_; }
+  int status() const noexcept { return status_; }  // of the refusal: 400, 413, 417, 431, 501, 505
+  const std::string& why() const noexcept { return why_; }
   const Request& request() const noexcept { return request_; }
   Request& request() noexcept { return request_; }
   // From here on the body is counted, not kept.
@@ -60,39 +51,24 @@ class RequestReader {
   size_t held() const noexcept { return head_.size() + request_.body.size(); }  // bytes
 
  private:
-  enum class Chunk : uint8_t {
-    size,
-    extension,
-    size_lf,
-    data,
-    data_cr,
-    data_lf,
-    trailer,
-    trailer_lf
-  };
-
   size_t feed_head(std::string_view bytes);
   size_t feed_body(std::string_view bytes);
   size_t feed_chunks(std::string_view bytes);
-  void take(std::string_view bytes);
   void parse_head();
-  bool parse_request_line(std::string_view line);
-  bool parse_field(std::string_view line);
-  void parse_framing();
-  void fail(int status, const char* why) noexcept;
+  void take(std::string_view bytes);
+  void fail(int status, std::string why);
 
   const size_t max_head_, max_body_;
   State state_ = State::head;
   bool begun_ = false, keep_body_ = true;
   int status_ = 0;
-  const char* why_ = "";
+  std::string why_;
   std::string head_;
   Request request_;
   bool chunked_ = false;
-  uint64_t left_ = 0;   // bytes of the body, or of the chunk
-  uint64_t taken_ = 0;  // bytes of the body
-  Chunk chunk_ = Chunk::size;
-  size_t digits_ = 0, line_ = 0, overhead_ = 0;  // of a chunk's size; of a trailer line; of both
+  ChunkDecoder chunks_;
+  uint64_t left_ = 0;   // of a body with a length, bytes
+  uint64_t taken_ = 0;  // of the body, bytes
 };
 
 }  // namespace weir::http::debug
