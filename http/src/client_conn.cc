@@ -17,15 +17,13 @@ namespace weir::http {
 
 namespace {
 
-// The library matches status lines by a regular expression, and unpacks on the stack.
+// The library matches status lines by a regular expression, whose matching recurs.
 constexpr size_t kStack = 256 << 10;  // bytes
 // A body that both sides' kernels may not have room for is sent by a goroutine of its own: a server
 // may answer before it has read all of it, and stop reading until somebody reads its answer.
 constexpr size_t kSmallBody = 16 << 10;  // bytes
 // Answers like 103 that may come before the answer.
 constexpr int kMaxInterim = 16;
-
-constexpr const char* kCannotUnpack = "http: the body of the response cannot be decompressed";
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kDigits =
@@ -90,6 +88,7 @@ ClientConn::ClientConn(std::shared_ptr<ClientPool> pool, std::string key,
       wire_(std::move(wire)),
       requests_(make_chan<std::shared_ptr<detail::Exchange>>(1)) {
   protocol_.set_url_encode(false);
+  protocol_.set_decompress(false);
 }
 
 void ClientConn::start(std::shared_ptr<detail::Exchange> first) {
@@ -142,9 +141,9 @@ std::shared_ptr<detail::Exchange> ClientConn::wait_for_request() {
 bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
   detail::Exchange& x = *exchange;
   answered_ = has_head_ = false;
+  gunzip_.reset();
+  damaged_ = nullptr;
   bodyless_.reset();
-  packed_ = false;
-  unpacked_ = 0;
   upload_ = {};
   wire_->take_back();
   {
@@ -201,19 +200,18 @@ bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
   httplib::Request request = library_request(exchange);
   httplib::Response response;
   httplib::Error failed{};
-  protocol_.set_decompress(x.decompress);
   wire_->on_read([this, &x] { read_head(x); });
   if (!protocol_.process_request(*wire_, request, response, false, failed)) {
+    if (damaged_) std::rethrow_exception(damaged_);
     if (failed == httplib::Error::Canceled) {
       x.check_context();
       return false;  // nobody wants the rest
     }
     if (wire_->error()) std::rethrow_exception(wire_->error());
-    throw error(kCannotUnpack);
+    throw error("http: malformed response");
   }
+  if (gunzip_ && !gunzip_->at_end()) throw BadBody("gzip: unexpected EOF");
   if (!has_head_) give_head(x);
-  // The library does not mind a file that ends too early.
-  if (packed_ && wire_->last_bytes() != unpacked_) throw error(kCannotUnpack);
   return head_.keep_alive && wire_->body_ended();
 }
 
@@ -256,11 +254,20 @@ httplib::Request ClientConn::library_request(const std::shared_ptr<detail::Excha
     return true;
   };
   to.content_receiver = [this, &x](const char* bytes, size_t size, uint64_t, uint64_t) {
-    if (size == 0) return true;
-    unpacked_ += static_cast<uint32_t>(size);
-    return x.hand_over(std::string(bytes, size));
+    return take_body(x, {bytes, size});
   };
   return to;
+}
+
+// False: no more of it is wanted.
+bool ClientConn::take_body(detail::Exchange& x, std::string_view bytes) {
+  if (!gunzip_) return x.hand_over(std::string(bytes));
+  try {
+    return gunzip_->write(bytes, [&x](std::string piece) { return x.hand_over(std::move(piece)); });
+  } catch (const BadBody&) {
+    damaged_ = std::current_exception();  // not through the library
+    return false;
+  }
 }
 
 // The library has written the head, and is told that this was all.
@@ -321,8 +328,9 @@ void ClientConn::give_head(detail::Exchange& x) {
                             ? head_.fields.has("Content-Length")
                             : head_.framing == Framing::length || head_.framing == Framing::none;
   if (is_known) r.content_length = static_cast<int64_t>(head_.length);
-  r.uncompressed = x.decompress && head_.framing != Framing::none && !head_.coding.empty();
-  packed_ = r.uncompressed && head_.coding == "gzip";
+  r.uncompressed = x.decompress && head_.framing != Framing::none &&
+                   same_word(head_.fields.get("Content-Encoding"), "gzip");
+  if (r.uncompressed) gunzip_.emplace();
   for (const auto& [name, value] : head_.fields) {
     if (r.uncompressed &&
         (same_word(name, "Content-Encoding") || same_word(name, "Content-Length"))) {

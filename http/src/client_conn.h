@@ -4,12 +4,14 @@
 #include <weir/chan.h>
 
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "client_pool.h"
 #include "exchange.h"
+#include "gunzip.h"
 #include "protocol.h"
 #include "wire.h"
 
@@ -39,6 +41,7 @@ class ClientConn : public std::enable_shared_from_this<ClientConn> {
   void send_large_body(const std::shared_ptr<detail::Exchange>& exchange);
   void read_head(detail::Exchange& x);
   void give_head(detail::Exchange& x);
+  bool take_body(detail::Exchange& x, std::string_view bytes);
 
   const std::shared_ptr<ClientPool> pool_;
   const std::string key_;
@@ -48,11 +51,11 @@ class ClientConn : public std::enable_shared_from_this<ClientConn> {
 
   // Of the request that is served.
   Head head_;
-  bool packed_ = false;    // its body is a gzip file, of which the library gives the contents
-  uint32_t unpacked_ = 0;  // bytes of these, as far as the file counts them
-  bool answered_ = false;  // bytes of a response have come
-  bool has_head_ = false;  // it was handed over
+  bool answered_ = false;             // bytes of a response have come
+  bool has_head_ = false;             // it was handed over
   std::optional<Response> bodyless_;  // handed over once the connection can be used again
+  std::optional<Gunzip> gunzip_;      // what it has of the body
+  std::exception_ptr damaged_;        // what it could not take
   chan<std::exception_ptr> upload_;   // not nil: a goroutine sends the body; its end, and why
 };
 

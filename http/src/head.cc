@@ -210,13 +210,7 @@ Head parse_response_head(std::string_view bytes, std::string_view method) {
     head.keep_alive = false;
   }
   if (method == "HEAD") head.length = f.length.value_or(0);  // as GET's answer would have it
-  head.for_library.append("HTTP/1.1 ").append(rest.substr(0, 3)).append("\r\n");
-  for (const std::string_view known : {"gzip", "deflate", "br"}) {
-    if (!same_word(head.fields.get("Content-Encoding"), known)) continue;
-    head.coding = known;
-    head.for_library.append("Content-Encoding: ").append(known).append("\r\n");
-  }
-  head.for_library.append("\r\n");
+  head.for_library.append("HTTP/1.1 ").append(rest.substr(0, 3)).append("\r\n\r\n");
   return head;
 }
 

@@ -43,9 +43,8 @@ struct Head {
   bool expects_continue = false;  // a request: the body comes once it is asked for
   int status = 0;                 // a response
   std::string reason;             // a response: the words behind the status
-  std::string_view coding;        // a response: "gzip", "deflate", "br"; empty: none that is known
-  std::string for_library;  // what cpp-httplib is to read: a request's target and its query, a
-                            // response's status, and how its body is compressed
+  std::string for_library;        // what cpp-httplib is to read: a request's path and query, a
+                                  // response's status
 };
 
 // Bytes up to the end of the head's empty line, those of empty lines before it included, or of the

@@ -138,7 +138,6 @@ void Wire::show(Head& head) {
   framing_ = head.framing;
   left_ = head.length;
   chunks_ = {};
-  last_bytes_ = 0;
   ended_ = framing_ == Framing::none;
   asks_ = false;
 }
@@ -255,11 +254,7 @@ ssize_t Wire::read(char* to, size_t size) try {
     head_at_ += n;
     return static_cast<ssize_t>(n);
   }
-  const size_t n = read_body(to, size, read_timeout_);
-  for (size_t i = n - std::min<size_t>(n, 4); i < n; ++i) {
-    last_bytes_ = last_bytes_ >> 8 | uint32_t{static_cast<unsigned char>(to[i])} << 24;
-  }
-  return static_cast<ssize_t>(n);
+  return static_cast<ssize_t>(read_body(to, size, read_timeout_));
 } catch (const std::exception&) {
   error_ = std::current_exception();
   return -1;

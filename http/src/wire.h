@@ -79,9 +79,6 @@ class Wire final : public httplib::Stream {
   // And how long it may send nothing of a body that the library reads.
   void set_read_timeout(duration timeout) noexcept { read_timeout_ = timeout; }
 
-  // The last four bytes of the body that the library has read: of a gzip file, its size.
-  uint32_t last_bytes() const noexcept { return last_bytes_; }
-
   // What made the library's read or write fail; null: nothing.
   std::exception_ptr error() const noexcept { return error_; }
   const net::Conn& conn() const noexcept { return conn_; }
@@ -142,7 +139,6 @@ class Wire final : public httplib::Stream {
   Framing framing_ = Framing::none;
   uint64_t left_ = 0;  // of Framing::length
   ChunkDecoder chunks_;
-  uint32_t last_bytes_ = 0;
   bool ended_ = true;
   bool asks_ = false;
 
