@@ -195,7 +195,8 @@ class PythonClient(WithServer):
 
     def test_raw_nonsense_is_refused_and_the_server_lives(self):
         for sent, status in ((b"nonsense\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400),
-                             (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505), (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
+                             (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505),
+                             (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
                              (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000, 431),
                              (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
                              (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
