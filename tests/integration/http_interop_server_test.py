@@ -140,10 +140,14 @@ class Curl(WithServer):
             self.assertIn(f"< HTTP/1.1 {status} ", said)
 
     def test_client_that_leaves_is_seen(self):
-        before = self.server.counts()["cancelled"]
-        for path in ("/slow", "/slow?begin"):
-            self.curl("--max-time", "0.5", self.url + path, status=28)
-        self.server.wait_for_count("cancelled", before + 2)
+        before = self.server.counts()
+        for i, path in enumerate(("/slow", "/slow?begin"), 1):
+            with subprocess.Popen(["curl", "-s", self.url + path], stdout=subprocess.DEVNULL) as curl:
+                try:
+                    self.server.wait_for_count("slow", before["slow"] + i)
+                finally:
+                    curl.kill()
+            self.server.wait_for_count("cancelled", before["cancelled"] + i)
 
 
 class PythonClient(WithServer):
@@ -191,7 +195,8 @@ class PythonClient(WithServer):
 
     def test_raw_nonsense_is_refused_and_the_server_lives(self):
         for sent, status in ((b"nonsense\r\n\r\n", 400), (b"GET / HTTP/1.1\r\n\r\n", 400),
-                             (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505), (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
+                             (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505),
+                             (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
                              (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000, 431),
                              (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
                              (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
@@ -201,7 +206,7 @@ class PythonClient(WithServer):
                 s.sendall(sent)
                 answer = s.makefile("rb").read()
             self.assertTrue(answer.startswith(f"HTTP/1.1 {status} ".encode()), (sent[:100], answer[:200]))
-        self.assertEqual(self.server.counts()["slow"] >= 0, True)
+        self.server.counts()
 
     def test_answer_that_nobody_takes_does_not_stop_others(self):
         with socket.create_connection(("127.0.0.1", self.server.port)) as s:
