@@ -25,6 +25,8 @@ constexpr size_t kSmallBody = 16 << 10;  // bytes
 // Answers like 103 that may come before the answer.
 constexpr int kMaxInterim = 16;
 
+// What stands before and behind the contents of a gzip file (RFC 1952). Bytes.
+constexpr uint64_t kMinGzip = 18;
 constexpr const char* kCannotUnpack = "http: the body of the response cannot be decompressed";
 
 std::string base64(std::string_view bytes) {
@@ -212,7 +214,10 @@ bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
   }
   if (!has_head_) give_head(x, response);
   // The library does not mind a file that ends too early.
-  if (packed_ && wire_->last_bytes() != unpacked_) throw error(kCannotUnpack);
+  const uint64_t packed = packed_ ? wire_->bytes_shown() : 0;
+  if (packed != 0 && (packed < kMinGzip || wire_->last_bytes() != unpacked_)) {
+    throw error(kCannotUnpack);
+  }
   return head_.keep_alive && wire_->body_ended();
 }
 

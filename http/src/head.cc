@@ -118,16 +118,21 @@ bool knows(std::string_view method) noexcept {
   return false;
 }
 
-// A question mark within the query is as good as any other character (RFC 3986, 3.4).
+// A question mark within the query, or an equals sign within a value, is as good as any other
+// character (RFC 3986, 3.4).
 void append_target(std::string& to, std::string_view target) {
   const size_t query = std::min(target.find('?'), target.size() - 1) + 1;
   to.append(target.substr(0, query));
+  bool in_value = false;
   for (const char c : target.substr(query)) {
     if (c == '?') {
       to.append("%3F");
+    } else if (c == '=' && in_value) {
+      to.append("%3D");
     } else {
       to.push_back(c);
     }
+    in_value = c == '=' || (in_value && c != '&');
   }
 }
 

@@ -6,7 +6,7 @@
 // status codes, and believes any length. So what it is given is written anew: percent signs are
 // escaped, and Transfer-Encoding is gone, since the body that it gets (wire.h) ends by itself. It
 // does not get to see at all what it would trip over: methods that it does not know, a second
-// question mark, and the fields of `aside`.
+// question mark or equals sign, and the fields of `aside`.
 #pragma once
 
 #include <cstddef>

@@ -138,7 +138,7 @@ void Wire::show(Head& head) {
   framing_ = head.framing;
   left_ = head.length;
   chunks_ = {};
-  last_bytes_ = 0;
+  bytes_shown_ = last_bytes_ = 0;
   ended_ = framing_ == Framing::none;
   asks_ = false;
 }
@@ -239,6 +239,7 @@ ssize_t Wire::read(char* to, size_t size) try {
   for (size_t i = n - std::min<size_t>(n, 4); i < n; ++i) {
     last_bytes_ = last_bytes_ >> 8 | uint32_t{static_cast<unsigned char>(to[i])} << 24;
   }
+  bytes_shown_ += n;
   return static_cast<ssize_t>(n);
 } catch (const std::exception&) {
   error_ = std::current_exception();

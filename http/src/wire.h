@@ -78,7 +78,9 @@ class Wire final : public httplib::Stream {
   // And how long it may send nothing of a body that the library reads.
   void set_read_timeout(duration timeout) noexcept { read_timeout_ = timeout; }
 
-  // The last four bytes of the body that the library has read: of a gzip file, its size.
+  // Of the body that the library has read: its size, and its last four bytes, which of a gzip file
+  // are the size of its contents.
+  uint64_t bytes_shown() const noexcept { return bytes_shown_; }
   uint32_t last_bytes() const noexcept { return last_bytes_; }
 
   // What made the library's read or write fail; null: nothing.
@@ -133,6 +135,7 @@ class Wire final : public httplib::Stream {
   Framing framing_ = Framing::none;
   uint64_t left_ = 0;  // of Framing::length
   ChunkDecoder chunks_;
+  uint64_t bytes_shown_ = 0;
   uint32_t last_bytes_ = 0;
   bool ended_ = true;
   bool asks_ = false;

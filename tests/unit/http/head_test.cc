@@ -198,10 +198,10 @@ TEST(RequestHead, WhatTheLibrarySees) {
 TEST(RequestHead, WhatTheLibraryWouldTripOver) {
   const std::string longest(10000, 'x');
   const Head h = request("Host: a\r\nRange: bytes=5-2\r\nEmpty:\r\nLong: " + longest + "\r\n",
-                         "PROPFIND /a?b=c?d HTTP/1.1");
-  EXPECT_EQ(h.text, "GET /a?b=c%3Fd HTTP/1.1\r\nHost: a\r\n\r\n");
+                         "PROPFIND /a?b=c?d=e&f==g HTTP/1.1");
+  EXPECT_EQ(h.text, "GET /a?b=c%3Fd%3De&f=%3Dg HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(h.method, "PROPFIND");
-  EXPECT_EQ(h.target, "/a?b=c?d");
+  EXPECT_EQ(h.target, "/a?b=c?d=e&f==g");
   ASSERT_EQ(h.aside.size(), 3u);
   EXPECT_EQ(h.aside[0], std::make_pair(std::string("Range"), std::string("bytes=5-2")));
   EXPECT_EQ(h.aside[1], std::make_pair(std::string("Empty"), std::string()));
