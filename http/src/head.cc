@@ -97,19 +97,24 @@ std::string_view without_origin(std::string_view target) noexcept {
   return target;
 }
 
-// A question mark within the query is as good as any other character (RFC 3986, 3.4).
+// A question mark within the query, or an equals sign within a value, is as good as any other
+// character (RFC 3986, 3.4).
 void append_target(std::string& to, std::string_view target) {
   const size_t size = target.size();
   target = without_origin(target);
   if (target.size() != size && !target.starts_with('/')) to.push_back('/');
   const size_t query = std::min(target.find('?'), target.size() - 1) + 1;
   to.append(target.substr(0, query));
+  bool in_value = false;
   for (const char c : target.substr(query)) {
     if (c == '?') {
       to.append("%3F");
+    } else if (c == '=' && in_value) {
+      to.append("%3D");
     } else {
       to.push_back(c);
     }
+    in_value = c == '=' || (in_value && c != '&');
   }
 }
 

@@ -288,7 +288,8 @@ class Reader {
       }
       level.is_unknown = level.field == static_cast<int>(std::size(fields));
       if (level.is_unknown) return;
-      const uint32_t bit = uint32_t{1} << level.field;
+      static_assert(std::extent_v<std::remove_cvref_t<decltype(fields)>> <= 64, "bits of `met`");
+      const uint64_t bit = uint64_t{1} << level.field;
       if (level.met & bit) fail("found a second time");
       level.met |= bit;
     });
@@ -341,7 +342,7 @@ class Reader {
   struct Level {
     At at;
     int field = -1;           // of an object: the key that was read
-    uint32_t met = 0;         // bits of the keys that were; of a label: texts
+    uint64_t met = 0;         // bits of the keys that were; of a label: texts
     bool is_unknown = false;  // the key is not known
   };
 

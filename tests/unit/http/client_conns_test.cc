@@ -26,13 +26,14 @@ const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 // Tells who has asked, in a body or a field.
 void tell_who(ResponseWriter& w, ServerRequest& r) {
+  const std::string body = r.body();
   w.headers().set("Who", r.remote_addr());
   if (r.path() == "/204") return w.write_header(204);
   if (r.path() == "/304") return w.write_header(304);
   if (r.path() == "/empty") return;
   w.write("who: ");
   if (r.path() == "/chunked") w.flush();
-  w.write(r.remote_addr() + r.body());
+  w.write(r.remote_addr() + body);
 }
 
 TEST_P(HttpClientConns, OneIsUsedAgainAndAgain) {

@@ -212,7 +212,8 @@ TEST_P(HttpClient, Redirects) {
         {"GET", "302", "/x/from?status=302%26to=/end", "GET /end"},
     };
     for (const auto& c : cases) {
-      SCOPED_TRACE(std::string(c.method) + " " + c.status + " " + c.to);
+      // No SCOPED_TRACE: it is the thread's, and a goroutine changes threads.
+      const std::string what = std::string(c.method) + " " + c.status + " " + c.to;
       std::string to = c.to;
       if (const size_t at = to.find("{}"); at != to.npos) to.replace(at, 2, s.address);
       const bool body = std::string(c.method) != "GET";
@@ -221,16 +222,16 @@ TEST_P(HttpClient, Redirects) {
            .url = s.url("/x/from?status=" + std::string(c.status) + "&to=" + to),
            .headers = body ? weir::http::Headers{{"Content-Type", "t/t"}} : weir::http::Headers{},
            .body = body ? "body" : ""});
-      EXPECT_EQ(r.status, 200);
+      EXPECT_EQ(r.status, 200) << what;
       std::string answer = r.body.read_all();
       answer.erase(answer.find_last_not_of(' ') + 1);
       if (body) {
-        EXPECT_EQ(answer, c.answer);
+        EXPECT_EQ(answer, c.answer) << what;
       } else {
-        EXPECT_THAT(c.answer, StartsWith(answer));
+        EXPECT_THAT(c.answer, StartsWith(answer)) << what;
       }
-      EXPECT_THAT(r.url, StartsWith(s.url("/").substr(0, s.url().size() - 1)));
-      EXPECT_THAT(r.url, HasSubstr("/end"));
+      EXPECT_THAT(r.url, StartsWith(s.url("/").substr(0, s.url().size() - 1))) << what;
+      EXPECT_THAT(r.url, HasSubstr("/end")) << what;
     }
   });
 }

@@ -208,8 +208,8 @@ TEST(RequestHead, FieldsAreAsTheyWereSent) {
 }
 
 TEST(RequestHead, TheLibrarySeesTheTargetAlone) {
-  const Head h = request("Host: a\r\nRange: bytes=5-2\r\n", "PROPFIND /a?b=c?d HTTP/1.0");
-  EXPECT_EQ(h.for_library, "GET /a?b=c%3Fd HTTP/1.1\r\n\r\n");
+  const Head h = request("Host: a\r\nRange: bytes=5-2\r\n", "PROPFIND /a?b=c?d=e&f==g HTTP/1.0");
+  EXPECT_EQ(h.for_library, "GET /a?b=c%3Fd%3De&f=%3Dg HTTP/1.1\r\n\r\n");
 }
 
 TEST(ResponseHead, FirstLines) {

@@ -278,10 +278,10 @@ TEST_P(HttpServer, WhatAHandlerSeesOfARequest) {
       EXPECT_THAT(r.remote_addr(), StartsWith("127.0.0.1:"));
     });
     EXPECT_EQ(body_of(ask(s,
-                          "PROPFIND /a%20b/%2e%2e?q=1%2B1+1&r=a?b&q=2 HTTP/1.1\r\nHost: x\r\n"
+                          "PROPFIND /a%20b/%2e%2e?q=1%2B1+1&r=a?b=c&q=2 HTTP/1.1\r\nHost: x\r\n"
                           "X: 100%41 %\r\nEmpty:\r\nRange: bytes=9-1\r\nLong: " +
                               std::string(20000, 'y') + "\r\nConnection: close\r\n\r\n")),
-              "PROPFIND|/a%20b/%2e%2e?q=1%2B1+1&r=a?b&q=2|/a b/..|1+1 1|a?b|n|100%41 %||20000|"
+              "PROPFIND|/a%20b/%2e%2e?q=1%2B1+1&r=a?b=c&q=2|/a b/..|1+1 1|a?b=c|n|100%41 %||20000|"
               "Connection=close;Empty=;Host=x;Range=bytes=9-1;X=100%41 %;|0\n");
   });
 }
