@@ -184,8 +184,12 @@ bool ClientConn::serve(const std::shared_ptr<detail::Exchange>& exchange) {
   if (!keep) wire_->close();
   if (x.place) x.place->release();
   // Who gets it may ask again at once, and finds this connection.
-  if (bodyless_) x.head.send(std::move(*bodyless_));
-  x.finish(why);
+  if (bodyless_) {
+    x.head_given = true;
+    x.head.send(std::move(*bodyless_));
+  }
+  if (why) wire_->forget_errors();
+  x.finish(std::move(why));
   return keep;
 }
 
@@ -278,6 +282,7 @@ void ClientConn::send_large_body(const std::shared_ptr<detail::Exchange>& exchan
   exchange->sending = true;
   go([self = shared_from_this(), exchange, ended = upload_]() mutable {
     std::exception_ptr why;
+    bool stops = false;
     try {
       send_body(*self->wire_, exchange->request, *exchange->text);
     } catch (const net::error&) {
@@ -286,12 +291,15 @@ void ClientConn::send_large_body(const std::shared_ptr<detail::Exchange>& exchan
       exchange->stop();
       throw;
     } catch (...) {
-      ended.send(std::current_exception());
-      exchange->stop();  // nobody is to wait for an answer
-      return;
+      why = std::current_exception();
+      stops = true;  // nobody is to wait for an answer
     }
-    ended.send(why);
-    exchange->sent_body();
+    ended.send(std::move(why));
+    if (stops) {
+      exchange->stop();
+    } else {
+      exchange->sent_body();
+    }
   });
 }
 
@@ -343,6 +351,7 @@ void ClientConn::give_head(detail::Exchange& x) {
   if (wire_->body_ended()) {
     bodyless_ = std::move(r);
   } else {
+    x.head_given = true;
     x.head.send(std::move(r));
   }
 }

@@ -50,7 +50,7 @@ size_t Exchange::read(char* to, size_t size) {
       ended = true;
       if (!failure) return 0;
       check_context();
-      std::rethrow_exception(failure);
+      std::rethrow_exception(std::exchange(failure, nullptr));
     }
     piece = std::move(*next);
     taken = 0;
@@ -106,8 +106,11 @@ void Exchange::detach() noexcept {
 }
 
 void Exchange::finish(std::exception_ptr why) {
-  failure = std::move(why);
-  if (failure) head.try_send(failure);
+  if (why && !head_given) {
+    head.send(std::move(why));
+  } else {
+    failure = std::move(why);
+  }
   pieces.close();
 }
 

@@ -76,7 +76,10 @@ struct Exchange {
   bool sending = false;  // the body, by a goroutine of its own
   std::chrono::steady_clock::duration head_timeout{};  // zero: the head is not waited for
 
-  std::exception_ptr failure;  // set before pieces is closed
+  bool head_given = false;  // the connection's goroutine's: there is a response
+  // Set before pieces is closed, where there is a response. An exception has one owner, who frees
+  // it: ThreadSanitizer does not see how libstdc++ counts several.
+  std::exception_ptr failure;
 
   // The reader's alone.
   std::string piece;

@@ -81,6 +81,8 @@ class Wire final : public httplib::Stream {
 
   // What made the library's read or write fail; null: nothing.
   std::exception_ptr error() const noexcept { return error_; }
+  // Where it is of no use any more.
+  void forget_errors() noexcept { error_ = write_error_ = nullptr; }
   const net::Conn& conn() const noexcept { return conn_; }
   // Past the buffer, and also while somebody else reads. Throws as flush.
   void transmit(std::string_view bytes) const;
