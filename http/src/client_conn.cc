@@ -206,7 +206,7 @@ bool ClientConn::run(const std::shared_ptr<detail::Exchange>& exchange) {
   httplib::Error failed{};
   wire_->on_read([this, &x] { read_head(x); });
   if (!protocol_.process_request(*wire_, request, response, false, failed)) {
-    if (damaged_) std::rethrow_exception(damaged_);
+    if (damaged_) std::rethrow_exception(std::exchange(damaged_, nullptr));
     if (failed == httplib::Error::Canceled) {
       x.check_context();
       return false;  // nobody wants the rest
@@ -287,6 +287,8 @@ void ClientConn::send_large_body(const std::shared_ptr<detail::Exchange>& exchan
       send_body(*self->wire_, exchange->request, *exchange->text);
     } catch (const net::error&) {
       why = std::current_exception();  // the server may have answered, so it can be read on
+    } catch (const TlsError&) {
+      why = std::current_exception();  // likewise
     } catch (const abi::__forced_unwind&) {
       exchange->stop();
       throw;

@@ -76,7 +76,7 @@ void Tls::fail(const char* doing, int why, unsigned long code) {
   } else {
     text.append("failed (").append(std::to_string(why)).append(")");
   }
-  throw error(text);
+  throw TlsError(text);
 }
 
 void Tls::send_pending() {
@@ -94,7 +94,7 @@ void Tls::send_pending() {
 void Tls::receive() {
   char buffer[kRecord];
   const size_t n = conn_.read(buffer, sizeof buffer);
-  if (n == 0) throw error("http: TLS with " + host_ + ": the connection was cut off (EOF)");
+  if (n == 0) throw TlsError("http: TLS with " + host_ + ": the connection was cut off (EOF)");
   const std::lock_guard hold(mutex_);
   BIO_write(in_, buffer, static_cast<int>(n));
 }
@@ -112,7 +112,7 @@ int Tls::drive(F f) {
       if (why == SSL_ERROR_SSL || why == SSL_ERROR_SYSCALL) code = ERR_get_error();
       // Whoever only reads answers nothing; that is due before the next write (RFC 8446, 4.6.3).
       if (BIO_ctrl_pending(out_) > kMaxPending) {
-        throw error("http: TLS with " + host_ + ": the server wants too many answers");
+        throw TlsError("http: TLS with " + host_ + ": the server wants too many answers");
       }
     }
     // Later, others write meanwhile, and may wait until the server has got rid of what is read
@@ -128,7 +128,7 @@ int Tls::drive(F f) {
 
 void Tls::handshake() {
   if (drive([this] { return SSL_do_handshake(ssl_.get()); }) == 0) {
-    throw error("http: TLS handshake with " + host_ + ": the server has closed the connection");
+    throw TlsError("http: TLS handshake with " + host_ + ": the server has closed the connection");
   }
   shaken_hands_ = true;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <openssl/ssl.h>
+#include <weir/http/error.h>
 #include <weir/mutex.h>
 #include <weir/net.h>
 
@@ -13,6 +14,11 @@
 #include <string_view>
 
 namespace weir::http {
+
+// The other side does not speak TLS as it should, or is not believed.
+struct TlsError : error {
+  using error::error;
+};
 
 // What the connections of a client have in common: whom it trusts.
 class TlsContext {
@@ -33,12 +39,12 @@ class Tls {
   // Does nothing yet.
   Tls(const TlsContext& context, net::Conn conn, const std::string& host);
 
-  // Blocks. Throws http::error that says why the server is not believed, net::error.
+  // Blocks. Throws TlsError that says why the server is not believed, net::error.
   void handshake();
   // At least one byte; 0: the server has said that it will send no more. Throws net::error, and
-  // http::error where the connection ends without that.
+  // TlsError where the connection ends without that.
   size_t read(void* to, size_t size);
-  // All of it. Throws net::error, http::error.
+  // All of it. Throws net::error, TlsError.
   void write(std::string_view bytes);
 
  private:
