@@ -66,6 +66,19 @@ Server::~Server() {
   impl_->goroutines.wait();
 }
 
+// A connection's place, and its goroutine's part of what ~Server waits for; given back when the
+// goroutine ends, or if it cannot be started.
+struct Server::Counted {
+  explicit Counted(std::shared_ptr<Impl> i) noexcept : impl(std::move(i)) {}
+  Counted(Counted&&) noexcept = default;
+  ~Counted() {
+    if (!impl) return;
+    if (impl->places) impl->places->release();
+    impl->goroutines.done();
+  }
+  std::shared_ptr<Impl> impl;
+};
+
 void Server::serve(net::Listener listener) {
   const std::shared_ptr<Impl> impl = impl_;
   {
@@ -100,16 +113,10 @@ void Server::serve(net::Listener listener) {
       }
       impl->goroutines.add(1);
     }
-    go({.stack_size = impl->options.stack_size}, [impl, conn = std::move(conn)]() mutable {
-      struct Leave {
-        Impl& impl;
-        ~Leave() {
-          if (impl.places) impl.places->release();
-          impl.goroutines.done();
-        }
-      } leave{*impl};
-      ServerConn(impl, std::move(conn)).serve();
-    });
+    go({.stack_size = impl->options.stack_size},
+       [counted = Counted(impl), conn = std::move(conn)]() mutable {
+         ServerConn(counted.impl, std::move(conn)).serve();
+       });
   }
 }
 

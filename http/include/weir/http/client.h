@@ -65,7 +65,7 @@ class Body {
   // it may be used again. Never blocks. Go: Close.
   void close() noexcept;
   // Forgets it without closing it: its connection's goroutine waits for ever, unless the request's
-  // context ends, or the other side goes away. For tests of leaks.
+  // context ends. For tests of leaks.
   void release() noexcept;
 
  private:

@@ -115,7 +115,8 @@ std::string_view status_text(int status) noexcept;
 // (all below), "/{$}" ("/" alone), "/files/{path...}" (the rest). Without a method: any; GET takes
 // HEAD, too. Of two patterns that match, the more special one wins: literal before {name}, the one
 // with a method before the one without, longer before shorter. Not found: 404; found for another
-// method: 405 with Allow. Handlers are added before it serves. Go: http.ServeMux.
+// method: 405 with Allow. Paths are matched decoded: a value may hold anything, also "..". Handlers
+// are added before it serves. Go: http.ServeMux.
 class Mux {
  public:
   Mux();
@@ -170,6 +171,7 @@ class Server {
  private:
   friend class ServerConn;
   struct Impl;
+  struct Counted;
   std::shared_ptr<Impl> impl_;
 };
 
