@@ -74,6 +74,8 @@ std::exception_ptr which(std::exception_ptr request, std::exception_ptr body) no
     std::rethrow_exception(body);
   } catch (const net::error&) {
     return request;  // the connection has failed, which both have seen
+  } catch (const TlsError&) {
+    return request;  // likewise
   } catch (...) {
     return body;
   }
