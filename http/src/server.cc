@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <mutex>
 #include <utility>
 
@@ -41,6 +42,14 @@ Server::Impl::Impl(Handler h, ServerOptions o)
     ServerConn::of(request).take(std::move(const_cast<httplib::Request&>(request)));
     return httplib::Server::HandlerResponse::Handled;
   });
+}
+
+void Server::Impl::log(const std::string& what) const {
+  if (options.log) {
+    options.log("http: " + what);
+  } else {
+    std::fprintf(stderr, "weir: http: %s\n", what.c_str());
+  }
 }
 
 bool Server::Impl::add(ServerConn& conn) {

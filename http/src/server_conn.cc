@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <stdexcept>
 
 #include "date.h"
@@ -85,8 +84,8 @@ void ServerConn::serve() {
   } catch (const BadBody&) {
     // The client is gone within a request.
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "weir: http: a connection of %s is given up: %s\n",
-                 wire_.conn().remote_addr().to_string().c_str(), e.what());
+    server_->log("a connection of " + wire_.conn().remote_addr().to_string() +
+                 " is given up: " + e.what());
   }
 }
 
@@ -269,9 +268,8 @@ void ServerConn::run_handler() {
 }
 
 void ServerConn::fail(const char* what) {
-  std::fprintf(stderr, "weir: http: the handler of %s %s, asked by %s, threw: %s\n",
-               head_.method.c_str(), request_->path.c_str(),
-               wire_.conn().remote_addr().to_string().c_str(), what);
+  server_->log("the handler of " + head_.method + " " + head_.target + ", asked by " +
+               wire_.conn().remote_addr().to_string() + ", threw: " + what);
   give_up(500, "internal server error");
 }
 

@@ -26,6 +26,7 @@ struct Server::Impl {
   bool add(ServerConn& conn);
   void remove(ServerConn& conn);
   bool open() const noexcept { return state.load() == State::open; }
+  void log(const std::string& what) const;
 
   const Handler handler;
   const ServerOptions options;

@@ -336,7 +336,9 @@ TEST_P(HttpServer, RequestsThatAreRefused) {
 
 TEST_P(HttpServer, AHandlerThatThrows) {
   run([] {
-    Serving s([](ResponseWriter& w, ServerRequest& r) {
+    auto logged = make_chan<std::string>(10);
+    const auto log = [logged](std::string_view line) mutable { logged.send(std::string(line)); };
+    const auto handler = [](ResponseWriter& w, ServerRequest& r) {
       w.headers().set("X", "y");
       w.write_header(201);
       w.write("begun");
@@ -344,7 +346,8 @@ TEST_P(HttpServer, AHandlerThatThrows) {
       if (r.path() == "/std") throw std::runtime_error("expected by a test");
       if (r.path() == "/int") throw 5;
       if (r.path() == "/exit") weir::goexit();
-    });
+    };
+    Serving s(handler, {.log = log});
     const auto get = [&s](const char* target) {
       return ask(s, std::string("GET ") + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
     };
@@ -359,6 +362,14 @@ TEST_P(HttpServer, AHandlerThatThrows) {
     EXPECT_THAT(get("/std?flush"), ::testing::EndsWith("\r\n\r\n5\r\nbegun\r\n"));
     EXPECT_EQ(get("/exit"), "");
     EXPECT_THAT(get("/exit?flush"), ::testing::EndsWith("\r\n\r\n5\r\nbegun\r\n"));
+    for (const auto& [target, what] : {std::pair("/std", "expected by a test"),
+                                       {"/int", "an exception that is no std::exception"},
+                                       {"/std?flush", "expected by a test"}}) {
+      const std::string line = *logged.recv();
+      EXPECT_THAT(line, StartsWith(std::string("http: the handler of GET ") + target +
+                                   ", asked by 127.0.0.1:"));
+      EXPECT_THAT(line, ::testing::EndsWith(std::string(", threw: ") + what));
+    }
   });
 }
 

@@ -102,8 +102,8 @@ class ResponseWriter {
 };
 
 // Runs on the connection's goroutine: may block, by weir's means. Its locals and calls have a
-// goroutine's stack (ServerOptions::stack_size). An exception that leaves it is written to stderr
-// and answered with 500, or closes the connection where the answer has begun.
+// goroutine's stack (ServerOptions::stack_size). An exception that leaves it is logged
+// (ServerOptions::log) and answered with 500, or closes the connection where the answer has begun.
 using Handler = std::function<void(ResponseWriter&, ServerRequest&)>;
 
 // Answers with a status and a line of text. Go: http.Error.
@@ -140,6 +140,9 @@ struct ServerOptions {
   size_t max_connections = 0;  // more wait to be accepted, in the kernel; 0: no limit
   size_t stack_size = 0;       // bytes, of the connections' goroutines; 0: the program's size
   Context context = {};        // the parent of all requests' contexts
+  // Called with a line, without its end, that tells what went wrong in a connection: what a handler
+  // threw. By several goroutines at once. Empty: stderr. Go: ErrorLog
+  std::function<void(std::string_view)> log = {};
 };
 
 // Its functions may be called from any goroutine or thread.
