@@ -336,7 +336,7 @@ TEST_P(HttpServer, RequestsThatAreRefused) {
 
 TEST_P(HttpServer, AHandlerThatThrows) {
   run([] {
-    auto logged = make_chan<std::string>(10);
+    auto logged = weir::make_chan<std::string>(10);
     const auto log = [logged](std::string_view line) mutable { logged.send(std::string(line)); };
     const auto handler = [](ResponseWriter& w, ServerRequest& r) {
       w.headers().set("X", "y");
