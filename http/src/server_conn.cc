@@ -205,10 +205,15 @@ Context ServerConn::context() {
 // at the most, until the handler has returned.
 void ServerConn::watch() {
   if (!context_ || watcher_ || !wire_.body_ended()) return;
-  watcher_ = make_chan<bool>();
   watch_stops_.store(false);
-  wire_.await_byte();
-  go([this, ended = watcher_, cancel = context_->second]() mutable {
+  try {
+    wire_.await_byte();
+  } catch (const net::error&) {  // it was closed on this side
+    context_->second();
+    return;
+  }
+  auto ended = make_chan<bool>();
+  go([this, ended, cancel = context_->second]() mutable {
     char c = 0;
     try {
       if (wire_.conn().read(&c, 1) != 0) {
@@ -221,6 +226,7 @@ void ServerConn::watch() {
     }
     ended.close();
   });
+  watcher_ = ended;
 }
 
 void ServerConn::stop_watching() noexcept {
