@@ -78,15 +78,15 @@ size_t RequestReader::feed_chunks(std::string_view bytes) {
   std::string_view rest = bytes, piece;
   for (;;) {
     const ChunkDecoder::State found = chunks_.next(rest, rest.size(), piece);
-    if (found == ChunkDecoder::State::data) take(piece);
+    if (found != ChunkDecoder::State::data) piece = {};
     if (found == ChunkDecoder::State::broken) {
       fail(400, "malformed chunked encoding");
-    } else if (taken_ + chunks_.left() > max_body_) {
+    } else if (taken_ + piece.size() + chunks_.left() > max_body_) {
       fail(413, "the body is too large");
-    } else if (found == ChunkDecoder::State::end) {
-      state_ = State::complete;
-    } else if (found == ChunkDecoder::State::data) {
-      continue;
+    } else {
+      take(piece);
+      if (found == ChunkDecoder::State::data) continue;
+      if (found == ChunkDecoder::State::end) state_ = State::complete;
     }
     return bytes.size() - rest.size();
   }
