@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "encode.h"
+#include "profile_of.h"
 
 namespace weir::profiler {
 
@@ -23,19 +24,10 @@ void add_label(Profile::Sample& sample, std::string_view key, std::string_view v
 }  // namespace
 
 Profile goroutine_profile(const Snapshot& s) {
-  Profile p;
-  p.name = "goroutine";
-  p.sample_types = {{"goroutine", "count"}};
-  p.period_type = p.sample_types[0];
-  p.time_ns = s.taken_at_ns;
-  p.events = true;
+  Profile p = profile_of(s, "goroutine");
   if (s.left_out > 0) {
     p.comments.push_back(std::to_string(s.left_out) + " goroutines are left out by a filter");
   }
-  p.symbols.frames = s.frames;
-  p.symbols.locations = s.locations;
-  p.symbols.mappings = s.mappings;
-  p.symbols.stacks = s.stacks;
   const encode::Records all = encode::make_records(s, true);
   p.samples.reserve(all.records.size());
   for (const encode::Record& r : all.records) {

@@ -14,6 +14,7 @@
 
 #include "creation.h"
 #include "hooks.h"
+#include "profile_of.h"
 #include "roomy_stack.h"
 #include "symbol_tables.h"
 #include "symbolize.h"
@@ -102,17 +103,7 @@ Profile threadcreate_profile() {
 }
 
 Profile creation_profile(const Snapshot& s) {
-  Profile p;
-  p.name = "creation";
-  p.sample_types = {{"creation", "count"}};
-  p.period_type = p.sample_types[0];
-  p.time_ns = s.taken_at_ns;
-  p.events = true;
-  p.symbols.frames = s.frames;
-  p.symbols.locations = s.locations;
-  p.symbols.mappings = s.mappings;
-  p.symbols.stacks = s.stacks;
-
+  Profile p = profile_of(s, "creation");
   std::map<uint32_t, uint64_t> by_stack;
   std::map<uint32_t, uint32_t> by_place;  // location -> index of a stack that is it alone
   uint64_t places_only = 0, unknown = 0;
