@@ -5,6 +5,7 @@
 #include <weir/go.h>
 #include <weir/select.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <mutex>
@@ -24,22 +25,6 @@ constexpr size_t kStack = 256 << 10;  // bytes
 constexpr size_t kSmallBody = 16 << 10;  // bytes
 // Answers like 103 that may come before the answer.
 constexpr int kMaxInterim = 16;
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string to;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned n = 0;
-    for (size_t j = 0; j < 3; ++j) {
-      n = n << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    }
-    for (size_t j = 0; j < 4; ++j) {
-      to.push_back(i + j <= bytes.size() ? kDigits[n >> (18 - 6 * j) & 63] : '=');
-    }
-  }
-  return to;
-}
 
 void send_body(const Wire& wire, const Request& request, const std::string& text) {
   if (!request.body_pieces) {
@@ -237,7 +222,12 @@ httplib::Request ClientConn::library_request(const std::shared_ptr<detail::Excha
   set("Host", x.url.host_field());
   set("User-Agent", pool_->options.user_agent);
   if (x.decompress) set("Accept-Encoding", "gzip");
-  if (!x.url.user_info.empty()) set("Authorization", "Basic " + base64(x.url.user_info));
+  if (const std::string& who = x.url.user_info; !who.empty()) {
+    const size_t colon = std::min(who.find(':'), who.size());
+    const std::string password = who.substr(std::min(colon + 1, who.size()));
+    const auto field = httplib::make_basic_authentication_header(who.substr(0, colon), password);
+    set(field.first.c_str(), field.second);
+  }
   if (from.body_pieces || x.text->size() > kSmallBody) {
     const int64_t length =
         from.body_pieces ? from.body_length : static_cast<int64_t>(x.text->size());

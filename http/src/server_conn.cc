@@ -58,7 +58,6 @@ std::optional<uint64_t> parse_number(std::string_view digits) {
 ServerConn::ServerConn(std::shared_ptr<Server::Impl> server, net::Conn conn)
     : server_(std::move(server)), wire_(std::move(conn)) {
   wire_.set_write_timeout(server_->options.write_timeout);
-  wire_.set_read_timeout(server_->options.read_timeout);
 }
 
 ServerConn::~ServerConn() {

@@ -254,7 +254,7 @@ ssize_t Wire::read(char* to, size_t size) try {
     head_at_ += n;
     return static_cast<ssize_t>(n);
   }
-  return static_cast<ssize_t>(read_body(to, size, read_timeout_));
+  return static_cast<ssize_t>(read_body(to, size, {}));
 } catch (const std::exception&) {
   error_ = std::current_exception();
   return -1;

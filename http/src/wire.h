@@ -76,8 +76,6 @@ class Wire final : public httplib::Stream {
   void mute(bool on) noexcept { muted_ = on; }
   // How long the other side may take nothing of what is sent.
   void set_write_timeout(duration timeout) noexcept { write_timeout_ = timeout; }
-  // And how long it may send nothing of a body that the library reads.
-  void set_read_timeout(duration timeout) noexcept { read_timeout_ = timeout; }
 
   // What made the library's read or write fail; null: nothing.
   std::exception_ptr error() const noexcept { return error_; }
@@ -147,7 +145,7 @@ class Wire final : public httplib::Stream {
   std::function<void()> on_read_;
   bool muted_ = false, broken_ = false;
   std::exception_ptr write_error_;
-  duration read_timeout_{}, write_timeout_{};
+  duration write_timeout_{};
   net::time_point read_by_ = net::kNoDeadline, write_by_ = net::kNoDeadline;
   std::exception_ptr error_;
   std::atomic<bool> interrupted_{false};

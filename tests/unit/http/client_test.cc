@@ -69,6 +69,9 @@ TEST_P(HttpClient, WhatItSends) {
     const std::string auth = client.get("http://u:p%20w@" + m.server.address + "/").body.read_all();
     EXPECT_THAT(auth, HasSubstr("\r\nAuthorization: Basic dTpwIHc=\r\n"));
     EXPECT_THAT(auth, Not(HasSubstr("p%20w")));
+    EXPECT_THAT(client.get("http://u@" + m.server.address + "/").body.read_all(),
+                HasSubstr("\r\nAuthorization: Basic dTo=\r\n"))
+        << "the colon stands there without a password, too";
   });
 }
 
