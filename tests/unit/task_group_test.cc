@@ -169,6 +169,30 @@ TEST_P(TaskGroupTest, ATaskIsDestroyedBeforeWaitReturns) {
   });
 }
 
+// Also what a move leaves behind: a captured constant is copied, and its end may take its time.
+TEST_P(TaskGroupTest, WhatAMoveLeavesBehindIsDestroyedBeforeWaitReturns) {
+  static std::atomic<int> copies, ended;
+  static std::atomic<uint64_t> waiter;
+  struct SlowToEnd {
+    SlowToEnd() = default;
+    SlowToEnd(const SlowToEnd&) { copies++; }
+    ~SlowToEnd() {
+      for (int i = 0; i < 3 && goid() != waiter; i++) gosched();
+      ended++;
+    }
+  };
+  run([] {
+    copies = ended = 0;
+    waiter = goid();
+    const SlowToEnd held;
+    TaskGroup g;
+    for (int j = 0; j < 3; j++) g.go([held] {});
+    g.wait();
+    EXPECT_EQ(ended.load(), copies.load());
+    EXPECT_GE(copies.load(), 3);
+  });
+}
+
 TEST_P(TaskGroupTest, TasksMayAddTasksAndGoexit) {
   run([] {
     TaskGroup g;

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -80,8 +81,28 @@ class TaskGroup {
  private:
   // What is to be done when a task has ended, however it did. The group may be gone after that.
   struct Leave {
-    TaskGroup* group;
-    ~Leave() { group->leave(); }
+    void operator()(TaskGroup* group) const { group->leave(); }
+  };
+  // What the goroutine runs. Members end in reverse: all that f holds is gone before the group may
+  // be, what a move from it has left behind, too.
+  template <class F>
+  struct Task {
+    std::unique_ptr<TaskGroup, Leave> group;
+    F f;
+
+    void operator()() {
+      try {
+        if constexpr (std::is_invocable_v<F&, const Context&>) {
+          f(std::as_const(group->ctx_));
+        } else {
+          f();
+        }
+      } catch (abi::__forced_unwind&) {
+        throw;
+      } catch (...) {
+        group->fail(std::current_exception());
+      }
+    }
   };
 
   TaskGroup(const Context& parent, const void* pc)
@@ -94,26 +115,7 @@ class TaskGroup {
                   "TaskGroup: a task takes a const Context& or nothing");
     tasks_.add(1);
     active_.fetch_add(1, std::memory_order_relaxed);
-    try {
-      weir::go([this, f = std::move(f)]() mutable {
-        Leave at_the_end{this};
-        F task(std::move(f));  // it, too, is gone before the group may be
-        try {
-          if constexpr (std::is_invocable_v<F&, const Context&>) {
-            task(std::as_const(ctx_));
-          } else {
-            task();
-          }
-        } catch (abi::__forced_unwind&) {
-          throw;
-        } catch (...) {
-          fail(std::current_exception());
-        }
-      });
-    } catch (...) {
-      leave();
-      throw;
-    }
+    weir::go(Task<F>{std::unique_ptr<TaskGroup, Leave>(this), std::move(f)});
   }
   void fail(const std::exception_ptr& e);
   void leave();
