@@ -1,0 +1,111 @@
+// Sites (sites.h).
+#include <weir/profiler/sites.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <unordered_map>
+
+#include "encode.h"
+#include "frames.h"
+
+namespace weir::profiler {
+
+namespace {
+
+// Where goroutines block on the user's behalf: what Go's users do not mean by "where it is stuck".
+bool is_go_between(const Frame& f) {
+  static constexpr std::array<std::string_view, 8> kPrefixes = {
+      "sync.",       "internal/",    "time.Sleep",    "syscall.",
+      "net.(*netFD", "net.(*conn).", "os/signal.sig", "golang.org/x/sync/semaphore."};
+  return f.runtime || foreignness(f) > 0 ||
+         std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [&f](std::string_view p) { return f.function.starts_with(p); });
+}
+
+// The frame of blocked_at; null: no stack, or no name. `shown` is scratch.
+const Frame* blocked_frame(const Snapshot& s, const Group& g, std::vector<encode::Shown>& shown) {
+  encode::shown_frames(s, encode::stack_of(s, g), shown);
+  const Frame* innermost = nullptr;
+  for (const encode::Shown& x : shown) {
+    for (uint32_t i = x.first; i < x.end; ++i) {
+      const uint32_t f = x.location->frames[i];
+      if (f >= s.frames.size() || s.frames[f].function.empty()) continue;
+      if (!is_go_between(s.frames[f])) return &s.frames[f];
+      if (!innermost) innermost = &s.frames[f];
+    }
+  }
+  return innermost;
+}
+
+// 64-bit FNV-1a, in words where they are whole.
+class Hash {
+ public:
+  void add(std::string_view text) {
+    for (const char c : text) step(static_cast<unsigned char>(c));
+    step(0xff);
+  }
+  void add(uint64_t n) { step(n); }
+  void add(const Frame* f) {
+    if (!f) return add(uint64_t{0});
+    add(f->function);
+    add(f->file);
+    add(static_cast<uint64_t>(f->line));
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  void step(uint64_t word) { value_ = (value_ ^ word) * 0x100000001b3; }
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
+}  // namespace
+
+Frame blocked_at(const Snapshot& s, const Group& g) {
+  std::vector<encode::Shown> shown;
+  const Frame* f = blocked_frame(s, g, shown);
+  return f ? *f : Frame{};
+}
+
+Sites::Sites(const Snapshot& s) {
+  std::vector<encode::Shown> shown;
+  std::unordered_map<uint64_t, uint32_t> known;  // id -> index
+  by_group_.reserve(s.groups.size());
+  for (uint32_t i = 0; i < s.groups.size(); ++i) {
+    const Group& g = s.groups[i];
+    Hash hash;
+    hash.add(blocked_frame(s, g, shown));
+    hash.add(encode::creator_frame(s, g.created_by));
+    hash.add(encode::status_text(g));
+    hash.add(g.object_kind);
+    hash.add(uint64_t{g.thread});
+    const auto [at, is_new] = known.try_emplace(hash.value(), static_cast<uint32_t>(sites_.size()));
+    if (is_new) sites_.emplace_back().id = hash.value();
+    Site& site = sites_[at->second];
+    site.count = encode::saturating_add(site.count, g.count);
+    site.groups.push_back(i);
+    by_group_.push_back(at->second);
+  }
+  std::vector<uint32_t> order(sites_.size()), place(sites_.size());
+  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [this](uint32_t l, uint32_t r) {
+    const Site &a = sites_[l], &b = sites_[r];
+    return a.count != b.count ? a.count > b.count : a.id < b.id;
+  });
+  std::vector<Site> sorted;
+  sorted.reserve(sites_.size());
+  for (uint32_t i = 0; i < order.size(); ++i) {
+    place[order[i]] = i;
+    sorted.push_back(std::move(sites_[order[i]]));
+  }
+  sites_ = std::move(sorted);
+  for (uint32_t& site : by_group_) site = place[site];
+}
+
+const Site* Sites::find(uint64_t id) const {
+  const auto at =
+      std::find_if(sites_.begin(), sites_.end(), [id](const Site& site) { return site.id == id; });
+  return at == sites_.end() ? nullptr : &*at;
+}
+
+}  // namespace weir::profiler
