@@ -67,6 +67,12 @@ Frame blocked_at(const Snapshot& s, const Group& g) {
   return f ? *f : Frame{};
 }
 
+SiteNames names_of(const Snapshot& s, const Site& site) {
+  const Group& g = s.groups[site.groups.front()];
+  const Frame* creator = encode::creator_frame(s, g.created_by);
+  return {std::string(encode::status_text(g)), creator ? *creator : Frame{}, blocked_at(s, g)};
+}
+
 Sites::Sites(const Snapshot& s) {
   std::vector<encode::Shown> shown;
   std::unordered_map<uint64_t, uint32_t> known;  // id -> index

@@ -39,4 +39,11 @@ class Sites {
 // nor a lock's, a timer's or a poller's. function empty: no stack.
 Frame blocked_at(const Snapshot& s, const Group& g);
 
+// A site in words.
+struct SiteNames {
+  std::string wait;              // wait reason, else the state
+  Frame created_by, blocked_at;  // function empty: not known
+};
+SiteNames names_of(const Snapshot& s, const Site& site);
+
 }  // namespace weir::profiler
