@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <weir/profiler/snapshot.h>
@@ -33,6 +34,7 @@ class Sites {
  private:
   std::vector<Site> sites_;
   std::vector<uint32_t> by_group_;
+  std::unordered_map<uint64_t, uint32_t> by_id_;
 };
 
 // Where a group is blocked, in the user's eyes: the innermost frame that is neither the runtime's
