@@ -47,13 +47,14 @@ struct Outcome {
   bool observed = false;   // the perfect observer has found it
   uint64_t took = 0;       // samples from the start to the verdict
   uint64_t allowed = 0;
-  uint64_t called = 0;  // samples in which it was called likely
+  uint64_t called = 0;  // samples in which it was called likely,
+  uint64_t after = 0;   // of so many from the first verdict on
   bool in_time() const { return found && took <= allowed; }
 };
 
 struct Tally {
   uint64_t histories = 0, sites = 0, leaks = 0, in_time = 0, found_late = 0, false_alarms = 0;
-  uint64_t unobserved = 0;
+  uint64_t unobserved = 0, called = 0, after = 0;
   std::vector<uint64_t> took;
   void add(const Outcome& o) {
     ++sites;
@@ -70,6 +71,8 @@ struct Tally {
     in_time += o.in_time();
     found_late += o.found && !o.in_time();
     if (o.found) took.push_back(o.took);
+    called += o.called;
+    after += o.after;
   }
   void add(const Tally& t) {
     histories += t.histories;
@@ -79,6 +82,8 @@ struct Tally {
     found_late += t.found_late;
     false_alarms += t.false_alarms;
     unobserved += t.unobserved;
+    called += t.called;
+    after += t.after;
     took.insert(took.end(), t.took.begin(), t.took.end());
   }
 };
@@ -116,6 +121,7 @@ std::vector<Outcome> play(Player& player) {
       const bool likely = std::any_of(growths.begin(), growths.end(), [&](const Growth& g) {
         return g.site == ids[i] && g.verdict == Certainty::likely;
       });
+      o.after += o.found || likely;
       if (!likely) continue;
       ++o.called;
       if (o.leaks && since[i] == 0) o.too_early = true;
@@ -157,12 +163,13 @@ void print_rows(const std::vector<Row>& rows, bool beyond) {
     if ((*why != 0) != beyond) continue;
     const Tally& t = row.tally;
     const std::string recall = row.what->leaks ? percent(t.in_time, t.leaks) : "-";
-    std::printf("| %s | %s | %llu | %llu | %llu | %s | %llu | %s |%s%s\n", row.what->name,
+    std::printf("| %s | %s | %llu | %llu | %llu | %s | %llu | %s | %s |%s%s\n", row.what->name,
                 name_of(row.source), static_cast<unsigned long long>(t.histories),
                 static_cast<unsigned long long>(t.sites),
                 static_cast<unsigned long long>(t.false_alarms), recall.c_str(),
                 static_cast<unsigned long long>(t.found_late), times(t.took).c_str(),
-                beyond ? " " : "", beyond ? (std::string(why) + " |").c_str() : "");
+                percent(t.called, t.after).c_str(), beyond ? " " : "",
+                beyond ? (std::string(why) + " |").c_str() : "");
   }
 }
 
@@ -208,13 +215,15 @@ int run(const Options& options) {
       rows.push_back(std::move(row));
     }
   }
-  std::printf("Seed %llu. Time to detection is in samples from the first leaked goroutine on.\n\n",
-              static_cast<unsigned long long>(options.seed));
+  std::printf(
+      "Seed %llu. Time to detection is in samples from the first leaked goroutine on; kept: the "
+      "share of the samples after that in which the verdict stood.\n\n",
+      static_cast<unsigned long long>(options.seed));
   constexpr const char* kHead =
       "| class | source | histories | sites | false alarms | recall in time | found late | median "
       "| "
-      "worst |";
-  std::printf("%s\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n", kHead);
+      "worst | kept |";
+  std::printf("%s\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n", kHead);
   print_rows(rows, false);
   std::printf(
       "\n| source | precision | recall in time | leaks | false alarms | median | worst |\n"
@@ -234,7 +243,7 @@ int run(const Options& options) {
   print_total("all", all);
   std::printf(
       "\nWhat cannot be told in principle, not in the totals:\n\n%s why |\n"
-      "|---|---|--:|--:|--:|--:|--:|--:|--:|---|\n",
+      "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
       kHead);
   print_rows(rows, true);
   std::printf(
