@@ -60,6 +60,8 @@ struct Tally {
     ++sites;
     if (!o.leaks) {
       false_alarms += o.found;
+      called += o.called;
+      after += o.after;
       return;
     }
     false_alarms += o.too_early;
