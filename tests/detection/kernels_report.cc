@@ -64,7 +64,7 @@ std::string ratio(size_t part, size_t whole) {
 
 struct Sums {
   size_t kernels = 0, leaks = 0, found = 0, right = 0, wrong = 0;
-  std::vector<size_t> rounds_to;  // detection
+  std::vector<size_t> rounds_to{};  // detection
 
   void add(const Sums& o) {
     kernels += o.kernels;
