@@ -20,9 +20,6 @@ Description describe(const Snapshot& s, const Site& site) {
   return d;
 }
 
-std::vector<std::string> notes(const Snapshot& s) {
-  // Where all of them are, the waits have it in their evidence.
-  return all_contexts_forgotten(s) ? std::vector<std::string>() : forgotten_contexts(s);
-}
+std::vector<std::string> notes(const Snapshot& s) { return forgotten_contexts(s); }
 
 }  // namespace weir::profiler::causes

@@ -37,7 +37,7 @@ Description describe(const Snapshot& s, const Site& site);
 // site's goroutines.
 Suspicion suspicion(const Snapshot& s, const Site& site);
 
-// What the snapshot shows that cannot be tied to goroutines: forgotten contexts. Sentences.
+// What the snapshot shows beside its goroutines: forgotten contexts that some wait for. Sentences.
 std::vector<std::string> notes(const Snapshot& s);
 
 }  // namespace weir::profiler::causes

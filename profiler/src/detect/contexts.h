@@ -9,8 +9,8 @@
 
 namespace weir::profiler::causes {
 
-// A snapshot tells how many goroutines are in waits that contexts can end, not which. Where all of
-// these contexts are forgotten, each such wait is one that only a parent's end may end.
+// A snapshot tells how many goroutines are in waits that contexts can end, not which contexts.
+// Where all of these are forgotten, each such wait is one that only a parent context may end.
 bool all_contexts_forgotten(const Snapshot& s);
 
 // A sentence for each place that made forgotten contexts for which goroutines wait, a few at most.

@@ -85,6 +85,9 @@ class Explainer {
   void explain() {
     explain_kind();
     if (is_cancellable(s_, crowd_.group()) && all_contexts_forgotten(s_)) {
+      add("A context can end the wait, too, but nobody can cancel any of those that are waited "
+          "for, "
+          "except by a parent.");
       for (std::string& sentence : forgotten_contexts(s_)) add(std::move(sentence));
     }
   }
@@ -102,7 +105,8 @@ class Explainer {
       case Kind::nil_channel:
         f_.cause = wait() +
                    (f_.wait.starts_with("chan send") ? " to send on" : " to receive from") +
-                   " a nil channel, which never becomes ready.";
+                   " a nil channel, which never becomes ready" +
+                   (is_cancellable(s_, crowd_.group()) ? ": a context alone can end it." : ".");
         return;
       case Kind::select_no_cases:
         f_.cause = wait() + " in a select without cases, which never ends.";
@@ -164,8 +168,8 @@ class Explainer {
 
   void explain_channels() {
     const bool sends = f_.kind == Kind::chan_send;
-    if (f_.kind == Kind::select && f_.wait.empty()) {
-      f_.cause = wait() + " for something that the dump does not tell.";
+    if (f_.kind == Kind::select && !f_.wait.starts_with("select")) {
+      f_.cause = wait() + " for something that the source does not tell.";
       return;
     }
     if (t_.waits > 0 && t_.armed == t_.waits) {
@@ -191,10 +195,10 @@ class Explainer {
           made_at(s_, *t_.example) + ".");
     }
     if (t_.sole > 0) {
-      add((t_.distinct == 1 ? std::string("There is")
-                            : "Of " + std::to_string(t_.sole) + " of the " +
-                                  count_of(t_.distinct, "channel") + " there is") +
-          " one handle only: nobody else has one, unless by reference to it.");
+      add((t_.distinct == 1 ? std::string("The channel has")
+                            : std::to_string(t_.sole) + " of the " + std::to_string(t_.distinct) +
+                                  " channels have") +
+          " a single handle left: nobody else has one, though somebody may refer to it.");
     }
   }
 
@@ -204,7 +208,8 @@ class Explainer {
     const std::string locks = is_rw ? "RWMutexes" : "mutexes";
     const Object* o = t_.example;
     if (!o) {
-      f_.cause = wait() + " for " + lock + " that others hold.";
+      f_.cause =
+          wait() + " for " + lock + (is_rw ? " that is held or asked for." : " that is held.");
     } else if (t_.distinct > 1) {
       f_.cause = wait() + " for " + locks + " that others hold.";
     } else if (o->owner_goid != 0) {
@@ -219,7 +224,7 @@ class Explainer {
     if (!o) return;
     std::string text = which(is_rw ? "RWMutex" : "mutex", locks);
     if (o->owner_goid != 0) {
-      text.append("held by " + goroutine_now(s_, o->owner_goid));
+      text.append("held by " + owner_now(s_, *o));
       if (const Frame at = frame_at(s_, o->locked_at); !at.function.empty()) {
         text.append("; locked at " + where(at));
       }
@@ -280,9 +285,11 @@ class Explainer {
   void explain_bodies() {
     const std::vector<std::string_view> functions = functions_of(s_, crowd_.group());
     if (go_frames::writes_http(functions)) {
-      f_.cause = who("writes to a connection", "write to connections") +
-                 " of an HTTP client that " + (f_.count == 1 ? "is" : "are") +
-                 " not closed: idle, or kept by a response whose body was not closed.";
+      const HttpReaders readers = http_readers(s_);
+      f_.cause = who("writes for a connection", "write for connections") +
+                 " of an HTTP client, kept by responses whose bodies were not closed.";
+      add("Of the " + count_of(readers.all, "goroutine") + " that read for such connections, " +
+          std::to_string(readers.with_body) + " wait for a body to be read or closed.");
       return;
     }
     f_.cause = who("keeps a connection", "keep connections") +
@@ -326,9 +333,10 @@ class Explainer {
       f_.cause = who("runs.", "run.");
       return;
     }
-    f_.cause = who("runs", "run") + " for up to " + age(f_.oldest_wait_ns) +
+    f_.cause = who("has run", "have run") + " for up to " + age(f_.oldest_wait_ns) +
                " without a call into the runtime.";
-    add("It uses the processor, or is in a blocking call that is not wrapped in weir::blocking.");
+    add("Who runs uses a processor, or blocks an OS thread by a call that is not wrapped in "
+        "weir::blocking.");
   }
 
   void explain_io() {
@@ -364,15 +372,16 @@ std::string who(const Crowd& crowd, uint64_t n, const std::string& one, const st
 
 void add_times(const Crowd& crowd, Finding& f) {
   if (crowd.oldest_ns() >= 0 && f.kind != Kind::spinning) {
-    f.evidence.push_back("The longest wait has lasted " + age(crowd.oldest_ns()) + ".");
+    f.evidence.push_back("The longest " + std::string(f.kind == Kind::sleep ? "sleep" : "wait") +
+                         " has lasted " + age(crowd.oldest_ns()) + ".");
   }
   if (!crowd.has_members()) {
-    f.evidence.push_back(crowd.oldest_ns() >= 0
-                             ? "The source has counts only: goroutine ids are not known."
-                             : "The source has counts only: goroutine ids and wait times are not "
-                               "known.");
+    f.evidence.push_back(
+        crowd.oldest_ns() >= 0
+            ? "The source has counts only: goroutine ids are not known."
+            : "The source has counts only: goroutine ids and times are not known.");
   } else if (crowd.oldest_ns() < 0) {
-    f.evidence.push_back("The source does not tell how long they have waited.");
+    f.evidence.push_back("The source does not tell for how long.");
   }
 }
 
@@ -389,8 +398,10 @@ Finding::Object object_of(const Snapshot& s, const Object& o) {
   return out;
 }
 
-std::string goroutine_now(const Snapshot& s, uint64_t goid) {
+std::string owner_now(const Snapshot& s, const Object& lock) {
+  const uint64_t goid = lock.owner_goid;
   std::string text = "goroutine " + std::to_string(goid);
+  if (!lock.owner_alive) return text + ", which has exited";
   for (const Group& g : s.groups) {
     const auto at = std::lower_bound(g.members.begin(), g.members.end(), goid,
                                      [](const Member& m, uint64_t id) { return m.goid < id; });

@@ -24,7 +24,8 @@ void add_times(const Crowd& crowd, Finding& f);
 // Finding::object, but for `count`.
 Finding::Object object_of(const Snapshot& s, const Object& o);
 
-// "goroutine 9, which waits at bank::audit (bank.cc:44) [chan receive] for 5m2s".
-std::string goroutine_now(const Snapshot& s, uint64_t goid);
+// The owner of a lock, and what it does: "goroutine 9, which waits at bank::audit (bank.cc:44)
+// [chan receive] for 5m2s".
+std::string owner_now(const Snapshot& s, const Object& lock);
 
 }  // namespace weir::profiler::causes

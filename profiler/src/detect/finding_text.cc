@@ -6,7 +6,7 @@
 //     nil_channel, 3 goroutines, growing by 2.0 per minute, oldest 5m2s
 //     stuck at    zoo::nil_chan_send  zoo.cc:18
 //     created by  zoo::start  zoo.cc:20
-//     waits for   ..
+//     waits for   3 channels, made at zoo::start  zoo.cc:19
 //     because     The longest wait has lasted 5m2s.
 //     fix         Make the channel (make_chan) before it is used ..
 //     goroutines 7, 8, 9
@@ -64,18 +64,28 @@ std::string growth(double per_minute) {
   return text;
 }
 
-std::string object(const Finding::Object& o) {
-  if (o.kind.empty()) return {};
-  std::string text = o.count > 1 ? std::to_string(o.count) + " " + kinds_words(o.kind)
-                                 : "one " + kind_words(o.kind);
-  if (o.count == 0) text = kind_words(o.kind);
-  if (!o.made_at.function.empty()) text.append(", made at " + where(o.made_at));
-  if (!o.detail.empty()) {
-    text.append(o.count > 1 ? " (one: " : " (")
-        .append(dot_text::shortened(o.detail, kMaxText))
-        .append(")");
+std::string object_words(const std::string& kind, uint64_t count) {
+  struct Words {
+    std::string_view kind, one, many;
+  };
+  static constexpr Words kWords[] = {
+      {"chan", "channel", "channels"},     {"mutex", "mutex", "mutexes"},
+      {"rwmutex", "RWMutex", "RWMutexes"}, {"waitgroup", "WaitGroup", "WaitGroups"},
+      {"cond", "Cond", "Conds"},           {"semaphore", "semaphore", "semaphores"},
+      {"io", "connection", "connections"}, {"http_body", "response body", "response bodies"}};
+  for (const Words& w : kWords) {
+    if (w.kind != kind) continue;
+    return count == 1 ? "one " + std::string(w.one)
+                      : std::to_string(count) + " " + std::string(w.many);
   }
-  return text;
+  return std::to_string(count) + " of kind " + dot_text::shortened(kind, kMaxText);
+}
+
+// What else is known of it is in the evidence.
+std::string object(const Finding::Object& o) {
+  if (o.kind.empty() || o.count == 0) return {};
+  const std::string made = where(o.made_at);
+  return object_words(o.kind, o.count) + (made.empty() ? "" : ", made at " + made);
 }
 
 void write(encode::Out& out, const Finding& f) {
@@ -90,7 +100,6 @@ void write(encode::Out& out, const Finding& f) {
   row(out, "stuck at", where(f.blocked_at));
   row(out, "created by", where(f.created_by));
   row(out, "waits for", object(f.object));
-  for (const auto& [what, at] : f.object.places) row(out, "", what + " at " + where(at));
   std::string_view name = "because";
   for (const std::string& sentence : f.evidence) row(out, std::exchange(name, ""), sentence);
   row(out, "fix", f.fix);

@@ -74,8 +74,7 @@ bool is_forsaken(const Snapshot& s, const Site& site, const Member& m) {
   });
 }
 
-bool accepts(const Snapshot& s, const Group& g, const Member* m) {
-  const std::vector<std::string_view> functions = functions_of(s, g);
+bool accepts(const Snapshot& s, std::span<const std::string_view> functions, const Member* m) {
   if (go_frames::accepts(functions)) return true;
   if (std::any_of(functions.begin(), functions.end(), [](std::string_view f) {
         return f.starts_with("weir::net::") && f.find("accept") != f.npos;
@@ -113,9 +112,21 @@ std::vector<std::string_view> functions_of(const Snapshot& s, const Group& g) {
 }
 
 bool is_cancellable(const Snapshot& s, const Group& g) {
+  if (g.state != State::waiting || !g.wait_reason.starts_with("chan ")) return false;
   const std::vector<std::string_view> functions = functions_of(s, g);
   return std::any_of(functions.begin(), functions.end(),
                      [](std::string_view f) { return f.find("cancellable_park") != f.npos; });
+}
+
+HttpReaders http_readers(const Snapshot& s) {
+  HttpReaders readers;
+  for (const Group& g : s.groups) {
+    if (!go_frames::reads_http(functions_of(s, g))) continue;
+    readers.all = encode::saturating_add(readers.all, g.count);
+    if (!g.wait_reason.starts_with("select")) continue;
+    readers.with_body = encode::saturating_add(readers.with_body, g.count);
+  }
+  return readers;
 }
 
 Kind kind_of(const Snapshot& s, const Group& g) {
@@ -130,8 +141,10 @@ Kind kind_of(const Snapshot& s, const Group& g) {
   if (reason.starts_with("chan receive")) return Kind::chan_receive;
   if (reason.starts_with("select")) {
     const std::vector<std::string_view> functions = functions_of(s, g);
-    const bool is_http = go_frames::reads_http(functions) || go_frames::writes_http(functions);
-    return is_http ? Kind::http_body : Kind::select;
+    if (go_frames::reads_http(functions)) return Kind::http_body;
+    if (!go_frames::writes_http(functions)) return Kind::select;
+    const HttpReaders readers = http_readers(s);
+    return readers.with_body >= readers.all - readers.with_body ? Kind::http_body : Kind::select;
   }
   static constexpr std::array<std::pair<std::string_view, Kind>, 6> kObjects = {
       {{"mutex", Kind::mutex},
@@ -161,25 +174,26 @@ Suspicion suspicion(const Snapshot& s, const Site& site) {
   const Oldest oldest = oldest_of(s, site);
   if (!oldest.group) return Suspicion::healthy;
   const Group& g = *oldest.group;
-  if (go_frames::is_system(g.wait_reason, functions_of(s, g))) return Suspicion::healthy;
+  const std::vector<std::string_view> functions = functions_of(s, g);
+  if (go_frames::is_system(g.wait_reason, functions)) return Suspicion::healthy;
+  // An idle connection's writer looks like that of one whose body was not closed.
+  if (go_frames::writes_http(functions)) return Suspicion::plain;
   switch (kind_of(s, g)) {
     case Kind::spinning:
       return of_runner(g);
     case Kind::io_wait:
-      return accepts(s, g, oldest.member) ? Suspicion::healthy : Suspicion::weak;
+      return accepts(s, functions, oldest.member) ? Suspicion::healthy : Suspicion::weak;
     case Kind::syscall:
       return Suspicion::weak;
     case Kind::http_body:
-      // An idle connection's writer looks like that of one whose body was not closed.
-      return go_frames::writes_http(functions_of(s, g)) ? Suspicion::plain : Suspicion::strong;
+      return Suspicion::strong;
+    case Kind::select:
+      if (!g.wait_reason.starts_with("select")) return Suspicion::weak;  // for what is not known
+      [[fallthrough]];
     case Kind::chan_send:
     case Kind::chan_receive:
-    case Kind::select:
-      if (g.wait_reason.empty()) return Suspicion::weak;  // the source does not tell for what
       if (oldest.member && is_forsaken(s, site, *oldest.member)) return Suspicion::strong;
       break;
-    case Kind::sleep:
-      return Suspicion::plain;
     default:
       break;
   }

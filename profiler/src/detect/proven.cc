@@ -137,23 +137,23 @@ class Prover {
   }
 
   void explain_deadlock(const Case& c, Finding& f) const {
-    const bool is_self = std::all_of(c.cycles.begin(), c.cycles.end(),
-                                     [](const LockCycle* l) { return l->links.size() == 1; });
-    const std::string circles =
-        c.cycles.size() == 1 ? "in a circle" : "in " + std::to_string(c.cycles.size()) + " circles";
+    const auto selves = static_cast<size_t>(std::count_if(
+        c.cycles.begin(), c.cycles.end(), [](const LockCycle* l) { return l->links.size() == 1; }));
     if (c.in_cycles == 0) {
       f.cause = who(c.crowd, c.behind, "waits for a lock", "wait for locks") +
                 " of goroutines that are deadlocked.";
     } else {
-      f.cause = is_self ? who(c.crowd, c.in_cycles, "waits for a lock that it holds itself",
-                              "wait for locks that they hold themselves")
-                        : who(c.crowd, c.in_cycles, "waits", "wait") + " for each other's locks " +
-                              circles;
+      f.cause = who(c.crowd, c.in_cycles, "waits for a lock that it holds itself",
+                    selves == c.cycles.size() ? "wait for locks that they hold themselves"
+                    : selves > 0 ? "wait for locks that they hold themselves or each other"
+                    : c.cycles.size() == 1 ? "wait for each other's locks in a circle"
+                                           : "wait for each other's locks in " +
+                                                 std::to_string(c.cycles.size()) + " circles");
       if (c.behind > 0) {
         f.cause.append(", and " + std::to_string(c.behind) + " more wait" +
-                       (c.behind == 1 ? "s" : "") + " behind");
+                       (c.behind == 1 ? "s" : "") + " behind deadlocked ones");
       }
-      f.cause.append(": none of them can ever go on.");
+      f.cause.append(f.count == 1 ? ": it can never go on." : ": none of them can ever go on.");
     }
     size_t told = 0;
     for (const LockCycle* cycle : c.cycles) {
@@ -226,7 +226,7 @@ class Prover {
       }
       const std::string at = locked_at(s_, o);
       if (o.owner_alive) {
-        text.append(" that is held by " + goroutine_now(s_, o.owner_goid));
+        text.append(" that is held by " + owner_now(s_, o));
         if (!at.empty()) text.append("; locked" + at);
       } else {
         text.append(" that goroutine " + std::to_string(o.owner_goid) + " locked" + at +

@@ -5,8 +5,9 @@ namespace weir::profiler::causes {
 const char* fix_of(Kind k) noexcept {
   switch (k) {
     case Kind::nil_channel:
-      return "Make the channel (make_chan) before it is used: a channel that was only declared is "
-             "nil.";
+      return "Make the channel (make_chan; in Go: make) before it is used: one that was only "
+             "declared "
+             "is nil.";
     case Kind::chan_send:
       return "Receive on every path, or give the channel a capacity for all that may be sent, or "
              "let the sender select on a context that is cancelled when the receiver goes.";
@@ -43,8 +44,7 @@ const char* fix_of(Kind k) noexcept {
              "status "
              "is not the wanted one.";
     case Kind::spinning:
-      return "Give the loop an end, or let it wait for what it polls; wrap calls that block the OS "
-             "thread in weir::blocking.";
+      return "Give the loop an end, or let it wait for what it polls.";
     case Kind::sleep:
       return "Bound the number and the pauses of retries, and sleep with a context, so that the "
              "end "
