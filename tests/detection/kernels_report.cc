@@ -135,7 +135,7 @@ class Judge {
                       "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
     for (const auto& [name, sums] : families_) out += sums.row(name);
     out += total_.row("all");
-    section(out, "Kernels that did not run as they should", broken_, "");
+    section(out, "Broken: kernels that did not run as they should, and wrong counts", broken_, "");
     section(out, "Not found", missed_,
             "| kernel | the bug | expected | told of that place |\n|---|---|---|---|\n");
     static constexpr std::string_view kTold =
@@ -153,6 +153,14 @@ class Judge {
     const Kernel& k = *r.kernel;
     if (r.rounds.back().stuck == 0) {
       broken_ += "- " + std::string(k.name) + ": nobody is stuck at the end\n";
+    }
+    uint64_t counted = 0;
+    for (const Told& t : r.rounds.back().told) {
+      if (is_right(t, k)) counted += t.count;
+    }
+    if (counted > r.rounds.back().stuck) {
+      broken_ += "- " + std::string(k.name) + ": " + std::to_string(r.rounds.back().stuck) +
+                 " are stuck, and " + std::to_string(counted) + " were told of\n";
     }
     if (is_found(r.rounds.back(), k)) {
       ++sums.found;

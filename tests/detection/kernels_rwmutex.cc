@@ -106,18 +106,12 @@ static std::shared_ptr<Tables> tables_for_two() {
   tables->here.add(2);
   return tables;
 }
-template <class First, class Second>
-[[gnu::always_inline]] static inline void lock_both(First& first, Second& second,
-                                                    weir::WaitGroup& here) {
+[[gnu::noinline]] static void writers_cross_rename(weir::RWMutex& first, weir::RWMutex& second,
+                                                   weir::WaitGroup& here) {
   const std::scoped_lock one(first);
   here.done();
   here.wait();
   const std::scoped_lock two(second);
-}
-
-[[gnu::noinline]] static void writers_cross_rename(weir::RWMutex& first, weir::RWMutex& second,
-                                                   weir::WaitGroup& here) {
-  lock_both(first, second, here);
 }
 static void writers_cross(int) {
   auto t = tables_for_two();

@@ -1,0 +1,149 @@
+// Survival (survival.h): streaks, and what they are worth.
+#include "survival.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <functional>
+
+namespace weir::profiler::survival {
+
+namespace {
+
+// Six who joined, in six samples: five rises are what a look at the bare numbers needs for
+// significance at 1 % (1/5!), and six samples at the usual 5 to 10 s are longer than the 30 s that
+// requests are given as a rule, so a stalled backend has let go of somebody by then.
+constexpr uint32_t kJoins = 6;
+// Counts alone hide who leaves behind who joins: more samples make up for it.
+constexpr uint32_t kBalanceJoins = 8;
+// However often one looks: pauses, held locks and retries are shorter.
+constexpr Tick kLikelySpan = 20 * kSecond, kSuspectSpan = 10 * kSecond;
+// Of a streak by chance, at one site on one rung. 10 000 sites, 20 rungs and many samples are
+// looked at, though those of one streak are one trial.
+constexpr double kLikelyChance = 1e-6, kSuspectChance = 1e-3;
+// The joins in a streak come all the time: not in a few steps (one gap is most of the time, or two
+// are nearly all). A Poisson process of six has a longer gap in a few percent of the cases, and
+// gets its verdict a sample later.
+constexpr double kLongestGap = 0.6, kTwoLongestGaps = 0.85;
+// A ramp that flattens out is a warm-up: the newest joins are as fast as this share of all of the
+// streak at least.
+constexpr double kSteady = 1.0 / 3;
+// Standard deviations by which the older half of the newest joins must be more than twice the
+// newer half for a ramp that flattens out right now.
+constexpr double kFlattens = 3;
+
+}  // namespace
+
+size_t rung_of(Tick age) {
+  const size_t rung = static_cast<size_t>(std::bit_width(age / kSecond));
+  return std::min(rung, kRungs - 1);
+}
+
+Tick age_of(size_t rung) { return rung == 0 ? 0 : kSecond << (rung - 1); }
+
+void Ladder::Rung::begin_streak(Tick now) {
+  exposed += exposure;
+  exposure = 0;
+  base = present;
+  since = now;
+  joined = joins = samples = 0;
+}
+
+void Ladder::step(const Turnover& turnover, Tick now, Tick passed) {
+  size_t reached = rungs_.size();
+  for (size_t r = reached; r < kRungs; ++r) {
+    if (turnover.present[r] + turnover.left[r] > 0) reached = r + 1;
+  }
+  if (reached > rungs_.capacity()) rungs_.reserve(reached);  // no more than is used
+  rungs_.resize(reached);
+  for (size_t r = 0; r < reached; ++r) {
+    Rung& rung = rungs_[r];
+    const uint32_t before = rung.present;
+    rung.present = turnover.present[r];
+    rung.exposure += static_cast<double>(before) * passed / kSecond;
+    if (turnover.left[r] > 0) {
+      ++rung.endings;
+      rung.begin_streak(now);
+      continue;
+    }
+    if (before == 0 && rung.base == 0 && rung.joins == 0) rung.since = now - passed;
+    rung.base += turnover.found[r];
+    if (rung.joins > 0) ++rung.samples;
+    if (turnover.joined[r] == 0) continue;
+    if (rung.joins == 0) {
+      rung.first = now;
+      rung.samples = 1;
+    }
+    rung.newest[rung.joins % kKept] = {now, turnover.joined[r]};
+    ++rung.joins;
+    rung.joined += std::min(turnover.joined[r], UINT32_MAX - rung.joined);
+  }
+}
+
+void Ladder::begin_anew(Tick now) {
+  for (Rung& rung : rungs_) {
+    rung.present = 0;
+    rung.begin_streak(now);
+  }
+}
+
+Judgement Ladder::judge(Tick now, Sight sight) const {
+  // The lowest rung with the best verdict: it has the most goroutines. Of counts there is only the
+  // first.
+  Judgement best;
+  for (size_t r = 0; r < rungs_.size(); ++r) {
+    Judgement j = judge(rungs_[r], now, sight);
+    if (j.verdict && (!best.verdict || *j.verdict > *best.verdict)) {
+      best = j;
+      best.age = age_of(r);
+    }
+    if (best.verdict == Certainty::likely) break;
+  }
+  return best;
+}
+
+Judgement Ladder::judge(const Rung& rung, Tick now, Sight sight) {
+  Judgement j;
+  if (rung.joins < (sight == Sight::each ? kJoins : kBalanceJoins)) return j;
+  j.since = rung.since;
+  j.joined = rung.joined;
+  j.joins = rung.joins;
+  j.samples = rung.samples;
+  j.ever_left = rung.endings > 0;
+
+  // Goroutines in balance: as many leave as join. With n of them and e joins, by the law of small
+  // numbers, e + e^2/2n should have left by now, if the e came evenly.
+  const double e = sight == Sight::each ? rung.joined : rung.joins;
+  if (rung.base > 0) j.chance = std::exp(-(e + e * e / (2.0 * rung.base)));
+  // The site's own history. Those who leave at once (a flush, a broadcast) are one event, so what
+  // counts is how often it happens that somebody leaves, for each goroutine-second; k events in H
+  // of them, and none in E: (1 + E/H)^-(k + 1/2), the hazard being known no better than by these k.
+  if (rung.endings > 0 && rung.exposed > 0) {
+    const double ratio = rung.exposure / rung.exposed;
+    j.chance = std::max(j.chance, std::pow(1 + ratio, -(rung.endings + 0.5)));
+  }
+  if (j.chance > kSuspectChance) return j;
+
+  // The newest joins, oldest first, and the gaps between them up to now.
+  std::array<Join, kKept> newest;
+  for (size_t i = 0; i < kKept; ++i) newest[i] = rung.newest[(rung.joins + i) % kKept];
+  const double span = now - newest.front().at;
+  std::array<double, kKept> gaps;
+  for (size_t i = 0; i < kKept; ++i)
+    gaps[i] = (i + 1 < kKept ? newest[i + 1].at : now) - newest[i].at;
+  std::partial_sort(gaps.begin(), gaps.begin() + 2, gaps.end(), std::greater<>());
+  if (gaps[0] > kLongestGap * span || gaps[0] + gaps[1] > kTwoLongestGaps * span) return j;
+
+  const Tick streak = now - std::min(rung.first, now);
+  if (streak < kSuspectSpan) return j;
+  double older = 0, newer = 0;
+  for (size_t i = 0; i < kKept; ++i) (i < kKept / 2 ? older : newer) += newest[i].count;
+  const bool flattens = older > 2 * newer && older - newer > kFlattens * std::sqrt(older + newer);
+  const bool is_steady = (older + newer) * streak >= kSteady * rung.joined * span;
+  const bool is_likely =
+      streak >= kLikelySpan && j.chance <= kLikelyChance && is_steady && !flattens;
+  j.verdict = is_likely ? Certainty::likely : Certainty::suspect;
+  return j;
+}
+
+}  // namespace weir::profiler::survival

@@ -1,0 +1,114 @@
+// The cost of History (histories_cost.h). Waits are seconds to hours long, a tenth of the
+// goroutines is replaced from sample to sample.
+#include "histories_cost.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <weir/profiler/history.h>
+#include <weir/profiler/sites.h>
+
+#include "histories.h"
+#include "snapshot_builder.h"
+
+namespace weir::detection {
+
+namespace {
+
+using profiler::Group;
+using profiler::History;
+using profiler::Member;
+using profiler::Sites;
+using profiler::Snapshot;
+
+constexpr uint64_t kGroups = 10'000, kGoroutines = 1'000'000, kSamples = 60;
+constexpr int64_t kInterval_ns = 10'000'000'000;
+
+uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * 4096;
+}
+
+Snapshot first_snapshot(Random& r) {
+  profiler::testing::SnapshotBuilder b;
+  uint64_t goid = 1;
+  for (uint64_t i = 0; i < kGroups; ++i) {
+    const uint32_t call = b.call(0x1000 + 16 * i, "svc::handle", "handle.cc", static_cast<int>(i), 0);
+    Group& g = b.group(b.stack({call}), "chan receive", {});
+    g.count = kGoroutines / kGroups;
+    for (uint64_t k = 0; k < g.count; ++k) {
+      Member& m = g.members.emplace_back();
+      m.goid = goid++;
+      m.since_ns = static_cast<int64_t>(log_uniform(r, 1, 100'000) * 1e9);
+    }
+  }
+  return std::move(b.snapshot);
+}
+
+// Ten seconds later.
+void go_on(Snapshot& s, Random& r, uint64_t& next_goid) {
+  s.taken_at_ns += kInterval_ns;
+  for (Group& g : s.groups) {
+    std::erase_if(g.members, [&r](const Member&) { return uniform(r, 0, 1) < 0.1; });
+    for (Member& m : g.members) m.since_ns += kInterval_ns;
+    while (g.members.size() < g.count) {
+      Member& m = g.members.emplace_back();
+      m.goid = next_goid++;
+      m.since_ns = static_cast<int64_t>(uniform(r, 0, 10) * 1e9);
+    }
+  }
+}
+
+}  // namespace
+
+int print_cost() {
+  using Clock = std::chrono::steady_clock;
+  const auto ms = [](Clock::duration d) {
+    return std::chrono::duration<double, std::milli>(d).count();
+  };
+  Random random(1);
+  Snapshot s = first_snapshot(random);
+  uint64_t next_goid = kGoroutines + 1;
+  {
+    const Sites warm(s);  // so that the snapshot's own memory is there before
+  }
+  const uint64_t before = resident_bytes();
+  History history;
+  std::vector<double> adding, asking;
+  for (uint64_t i = 0; i < kSamples; ++i) {
+    const Sites sites(s);
+    const auto start = Clock::now();
+    history.add(s, sites, static_cast<int64_t>(i + 1) * kInterval_ns);
+    const auto added = Clock::now();
+    (void)history.growths();
+    const auto asked = Clock::now();
+    adding.push_back(ms(added - start));
+    asking.push_back(ms(asked - added));
+    go_on(s, random, next_goid);
+  }
+  const uint64_t after = resident_bytes();
+  const auto print = [](const char* what, std::vector<double> times) {
+    std::sort(times.begin(), times.end());
+    std::printf("%s: median %.1f ms, worst %.1f ms\n", what, times[times.size() / 2], times.back());
+  };
+  std::printf("%llu groups, %llu goroutines, %llu samples\n",
+              static_cast<unsigned long long>(kGroups),
+              static_cast<unsigned long long>(kGoroutines),
+              static_cast<unsigned long long>(kSamples));
+  print("add", adding);
+  print("growths", asking);
+  std::printf("bytes(): %.1f MiB; the process has grown by %.1f MiB\n",
+              static_cast<double>(history.bytes()) / 1048576,
+              static_cast<double>(after - std::min(before, after)) / 1048576);
+  return 0;
+}
+
+}  // namespace weir::detection
