@@ -15,6 +15,8 @@ class Endpoint(unittest.TestCase):
             self.assertEqual(zoo.get("/healthz"), b"ok\n")
             index = zoo.get("/debug/").decode()
             for link in re.findall(r'href="([^"]*)"', index):
+                if link == "/debug/events":  # has no end
+                    continue
                 self.assertEqual(zoo.request(link)[0], 200, link)
             for path in ("/debug/goroutine", "/debug/pprof/goroutine"):
                 _, headers, body = zoo.request(path)

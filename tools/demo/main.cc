@@ -70,7 +70,7 @@ void leak_at_rate(const zoo::Animal& animal, double rate) {
   }
 }
 
-// One line every two seconds, until asked to end.
+// Every two seconds, until asked to end.
 class Ticker {
  public:
   Ticker() : thread_([this] { run(); }) {}
@@ -88,7 +88,9 @@ class Ticker {
     std::unique_lock hold(mu_);
     while (!changed_.wait_for(hold, 2s, [this] { return ended_; })) {
       hold.unlock();
-      std::printf("%s\n", zoo::summary(weir::profiler::capture()).c_str());
+      const weir::profiler::Snapshot s = weir::profiler::capture();
+      const std::string news = findings_.news(s, Clock::now().time_since_epoch() / 1ns);
+      std::printf("%s\n%s", zoo::summary(s).c_str(), news.c_str());
       std::fflush(stdout);
       hold.lock();
     }
@@ -97,6 +99,7 @@ class Ticker {
   std::mutex mu_;
   std::condition_variable changed_;
   bool ended_ = false;
+  zoo::Findings findings_;
   std::thread thread_;
 };
 

@@ -1,4 +1,4 @@
-// The zoo's ticker (report.h).
+// What the ticker says (report.h).
 
 #include "report.h"
 
@@ -53,6 +53,22 @@ std::string summary(const Snapshot& s) {
     line += (i == 0 ? ": " : "; ") + std::to_string(largest[i].second) + " x " + largest[i].first;
   }
   return line;
+}
+
+std::string Findings::news(const Snapshot& s, int64_t at_ns) {
+  detector_.observe(s, at_ns);
+  std::string lines;
+  for (const weir::profiler::Finding& f : detector_.findings().findings) {
+    const auto [known, is_new] = told_.try_emplace({f.site, f.kind}, f.certainty);
+    if (!is_new && f.certainty <= known->second) continue;
+    known->second = f.certainty;
+    lines.append("  leak, ").append(to_string(f.certainty)).append(": ");
+    lines.append(to_string(f.kind)).append(": ").append(f.cause);
+    if (!f.blocked_at.function.empty()) lines.append(" In ").append(place(f.blocked_at));
+    if (!f.created_by.function.empty()) lines.append(", made by ").append(place(f.created_by));
+    lines.append("\n");
+  }
+  return lines;
 }
 
 }  // namespace zoo

@@ -62,6 +62,12 @@ std::string name_of(std::string_view host_field) {
   return std::string(host_field.substr(0, host_field.find(':')));
 }
 
+// "null" stands for a page that hides where it comes from.
+bool is_same_origin(std::string_view origin, std::string_view host_field) {
+  const size_t scheme = origin.find("://");
+  return scheme != origin.npos && origin.substr(scheme + 3) == host_field;
+}
+
 }  // namespace
 
 std::string as_answer(const Refusal& why, bool with_body, bool close) {
@@ -112,8 +118,8 @@ bool is_loopback(const std::string& host) noexcept {
 }
 
 std::optional<Refusal> Access::refuse(std::string_view method, std::string_view path,
-                                      std::string_view host_field,
-                                      std::string_view authorization) const {
+                                      std::string_view host_field, std::string_view authorization,
+                                      std::string_view origin) const {
   if (check_host && !host_field.empty()) {
     const std::string name = name_of(host_field);
     if (name != host && !is_loopback(name)) {
@@ -125,6 +131,9 @@ std::optional<Refusal> Access::refuse(std::string_view method, std::string_view 
   if (!token.empty() && path != "/healthz" && !has_token(authorization, token)) {
     return Refusal{401, "unauthorized: ask with \"Authorization: Bearer TOKEN\"\n",
                    "WWW-Authenticate: Bearer"};
+  }
+  if (method == "POST" && !origin.empty() && !is_same_origin(origin, host_field)) {
+    return Refusal{403, "forbidden: a page of another origin asks\n", {}};
   }
   if (method == "GET" || method == "HEAD" || (method == "POST" && takes_post(path))) return {};
   return Refusal{405, "method not allowed: use GET\n",

@@ -25,9 +25,11 @@ struct Access {
   std::string host;   // what is listened on, allowed beside the names of loopback
   std::string token;  // empty: none is asked for
 
-  // `path` without percent signs; `host` and `authorization` are the fields.
+  // `path` without percent signs; `host`, `authorization` and `origin` are the fields. A page of
+  // another origin may have a browser POST without being able to read the answer: 403.
   std::optional<Refusal> refuse(std::string_view method, std::string_view path,
-                                std::string_view host_field, std::string_view authorization) const;
+                                std::string_view host_field, std::string_view authorization,
+                                std::string_view origin = {}) const;
 };
 
 inline constexpr const char* kTokenVariable = "WEIR_DEBUG_TOKEN";

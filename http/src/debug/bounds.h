@@ -36,9 +36,10 @@ struct Limits {
   int captures = 2;
   int pictures = 2;
   int slow = 3;
+  int streams = 8;
   int others = 2;  // workers for all the rest, which wait for nobody
 
-  int workers() const noexcept { return captures + pictures + slow + others; }
+  int workers() const noexcept { return captures + pictures + slow + streams + others; }
 };
 
 }  // namespace weir::http::debug

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "endpoint.h"
+#include "observe/observer.h"
 
 namespace weir::http {
 
@@ -22,8 +23,10 @@ spdlog::logger& log() {
 }  // namespace
 
 struct DebugServer::Impl {
-  explicit Impl(const DebugOptions& options) : endpoint(options) {}
+  explicit Impl(const DebugOptions& options)
+      : endpoint(options), observer(observe::share(options.observe)) {}
   debug::Endpoint endpoint;
+  const std::shared_ptr<observe::Observer> observer;
 };
 
 DebugServer::DebugServer(std::string_view address)

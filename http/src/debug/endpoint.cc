@@ -42,7 +42,8 @@ Endpoint::Endpoint(const DebugOptions& options, const Limits& limits, const Site
 
 std::optional<Refusal> Endpoint::refuse(const Request& r) {
   const Query q = query_of(r.target, r.method, {});
-  return access_.refuse(r.method, q.path, r.fields.get("Host"), r.fields.get("Authorization"));
+  return access_.refuse(r.method, q.path, r.fields.get("Host"), r.fields.get("Authorization"),
+                        r.fields.get("Origin"));
 }
 
 std::variant<std::shared_ptr<void>, Refusal> Endpoint::admit(const Request& r) {

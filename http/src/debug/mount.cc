@@ -7,6 +7,7 @@
 
 #include "access.h"
 #include "bounds.h"
+#include "observe/observer.h"
 #include "places.h"
 #include "protocol.h"
 #include "respond.h"
@@ -20,11 +21,14 @@ using namespace debug;
 
 struct Mounted {
   explicit Mounted(const MountOptions& options)
-      : access{options.loopback_names_only, "localhost", options.token}, places(limits) {}
+      : access{options.loopback_names_only, "localhost", options.token},
+        places(limits),
+        observer(observe::share(options.observe)) {}
 
   void handle(const httplib::Request& req, httplib::Response& res) {
-    if (const auto why = access.refuse(req.method, req.path, req.get_header_value("Host"),
-                                       req.get_header_value("Authorization"))) {
+    if (const auto why =
+            access.refuse(req.method, req.path, req.get_header_value("Host"),
+                          req.get_header_value("Authorization"), req.get_header_value("Origin"))) {
       return respond(*why, res);
     }
     const Query query = query_of(req.target, req.method, req.body);
@@ -40,6 +44,7 @@ struct Mounted {
   const Limits limits = {};
   const Access access;
   Places places;
+  const std::shared_ptr<observe::Observer> observer;
 };
 
 // The path as a regular expression that matches nothing else.

@@ -28,6 +28,7 @@ Query query_of(const std::string& target, std::string_view method, std::string b
             const auto found = params->find(name);
             return found == params->end() ? std::string() : found->second;
           }};
+  q.post = method == "POST";
   q.data = method == "POST" ? std::move(body) : std::string(behind);
   return q;
 }
@@ -48,16 +49,23 @@ void respond(Answer a, Delivery delivery, httplib::Response& res) {
   if (!a.attachment.empty()) {
     res.set_header("Content-Disposition", "attachment; filename=\"" + a.attachment + "\"");
   }
-  if (!a.write) {
+  if (!a.write && !a.follow) {
     res.set_content(std::move(a.body), a.content_type);
     return;
   }
   const bool chunks = delivery.chunks;
   auto provide = [wait = std::move(a.wait), write = std::move(a.write),
+                  follow = std::move(a.follow),
                   delivery = std::move(delivery)](size_t, httplib::DataSink& sink) {
     const auto wanted = [&] { return !delivery.stopping() && sink.is_writable(); };
     if (wait) wait(wanted);
     if (wait && !wanted()) return false;
+    if (follow) {
+      follow([&](std::string_view piece) { return sink.write(piece.data(), piece.size()); },
+             wanted);
+      sink.done();
+      return true;
+    }
     const auto start = Clock::now();
     const Patience& patience = delivery.patience;
     size_t written = 0;

@@ -45,6 +45,10 @@ Answer draw(Graph g, const std::string& format) {
 
 }  // namespace
 
+Answer picture(profiler::CallGraph g, const std::string& format) {
+  return draw(std::move(g), format);
+}
+
 Answer graph(const Query& q) {
   constexpr size_t kMaxNodes = 1000;
   constexpr const char* kNodes = "a number from 1 to 1000";

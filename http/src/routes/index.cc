@@ -39,6 +39,17 @@ constexpr Row kRows[] = {
      "OS threads of the scheduler"},
     {"/debug/pprof/cmdline", "pprof/cmdline", "the command line, its arguments separated by NUL"},
     {"/debug/pprof/symbol", "pprof/symbol", "names of functions by address, for pprof"},
+    {"/debug/leaks", "leaks",
+     "who leaks: cause, evidence, where made, where stuck; also format=json; certainty=suspect, "
+     "likely or certain, kind, limit"},
+    {"/debug/trend", "trend", "goroutines over time, for each place where they wait; site, limit"},
+    {"/debug/snapshots", "snapshots",
+     "the snapshots that are kept; POST takes one now; id=N is that one"},
+    {"/debug/diff", "diff?base=&amp;to=",
+     "what changed between two of them, the first and the last unless told; also format=json, "
+     "markdown, svg, png, dot; ignore, threshold, labels"},
+    {"/debug/events", "events",
+     "each look at the goroutines, and each change of the findings, as it comes"},
     {"/debug/graph?kind=calls", "graph?kind=calls",
      "who calls whom on the way to where goroutines are; also format=png, dot, json; focus, "
      "ignore, hide, show, nodecount, nodefraction, edgefraction, granularity as pprof's"},

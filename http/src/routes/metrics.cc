@@ -136,6 +136,39 @@ void observer(Exposition& e, const Metrics& m) {
   e.sample(1, {{"version", m.version}});
 }
 
+// All kinds and certainties always.
+void findings(Exposition& e, const observe::Observation& o) {
+  uint64_t found[profiler::kKinds][profiler::kCertainties] = {};
+  uint64_t goroutines[profiler::kKinds][profiler::kCertainties] = {};
+  for (const profiler::Finding& f : o.findings.findings) {
+    const auto kind = static_cast<size_t>(f.kind), certainty = static_cast<size_t>(f.certainty);
+    ++found[kind][certainty];
+    goroutines[kind][certainty] += f.count;
+  }
+  const auto family = [&e](const char* name, const char* help, const auto& numbers) {
+    e.family(name, kGauge, help);
+    for (size_t k = 0; k < profiler::kKinds; ++k) {
+      for (size_t c = 0; c < profiler::kCertainties; ++c) {
+        e.sample(numbers[k][c],
+                 {{"kind", profiler::to_string(static_cast<profiler::Kind>(k))},
+                  {"certainty", profiler::to_string(static_cast<profiler::Certainty>(c))}});
+      }
+    }
+  };
+  family("weir_findings", "Leaks found, as /debug/leaks tells them, by kind and certainty.", found);
+  family("weir_finding_goroutines", "Goroutines in these leaks.", goroutines);
+  e.single("weir_observations_total", kCounter, "Looks for leaks.", o.looks);
+  e.single("weir_observation_duration_seconds", kGauge, "How long the last of them took.",
+           seconds(o.duration_ns));
+  e.single("weir_observation_interval_seconds", kGauge, "Time from it to the next.",
+           seconds(o.interval_ns));
+  e.single("weir_history_sites", kGauge, "Places where goroutines wait whose numbers are kept.",
+           o.history_sites);
+  e.single("weir_history_bytes", kGauge, "Memory of these numbers.", o.history_bytes);
+  e.single("weir_kept_snapshots", kGauge, "Snapshots that are kept.", o.snapshots);
+  e.single("weir_kept_snapshots_bytes", kGauge, "Memory of these snapshots.", o.snapshot_bytes);
+}
+
 // Prometheus' own names.
 void process(Exposition& e, const ProcessStats& p) {
   const auto single = [&e](const char* name, Exposition::Type type, const char* help,
@@ -161,6 +194,7 @@ std::string exposition(const Metrics& m) {
   stacks(e, m.stacks, m.stack_bytes);
   contexts(e, m.census);
   observer(e, m);
+  if (m.observation) findings(e, *m.observation);
   process(e, m.process);
   return e.take();
 }

@@ -3,12 +3,14 @@
 
 #include <weir/introspect.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include <weir/profiler/capture.h>
 #include <weir/profiler/census.h>
 
+#include "observe/observer.h"
 #include "process_stats.h"
 
 namespace weir::http {
@@ -19,6 +21,7 @@ struct Metrics {
   uint64_t stack_bytes = 0;  // that have memory
   profiler::Census census{};
   profiler::CaptureStats captures{};
+  std::shared_ptr<const observe::Observation> observation{};  // null: nobody looks
   ProcessStats process{};
   std::string_view version{};
 };

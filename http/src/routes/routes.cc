@@ -9,10 +9,12 @@
 #include "goroutine_routes.h"
 #include "graph_routes.h"
 #include "index.h"
+#include "leak_routes.h"
 #include "metrics_routes.h"
 #include "params.h"
 #include "profile_routes.h"
 #include "sched_routes.h"
+#include "snapshot_routes.h"
 
 namespace weir::http {
 
@@ -24,13 +26,19 @@ struct Route {
   const char* path;
   Cost cost;
   Answer (*answer)(const Query&);
-  bool has_delta = false;  // seconds=N waits so long
+  bool has_delta = false;                   // seconds=N waits so long
+  Cost (*cost_of)(const Query&) = nullptr;  // where it depends
 };
 constexpr Route kRoutes[] = {
     {"/debug/", Cost::cheap, routes::index},
     {"/debug/goroutine", Cost::capture, routes::goroutines, true},
+    {"/debug/diff", Cost::capture, routes::difference, false, routes::difference_cost},
+    {"/debug/events", Cost::stream, routes::events},
     {"/debug/graph", Cost::picture, routes::graph},
+    {"/debug/leaks", Cost::capture, routes::leaks, false, routes::leaks_cost},
     {"/debug/sched", Cost::cheap, routes::sched},
+    {"/debug/snapshots", Cost::cheap, routes::snapshots, false, routes::snapshots_cost},
+    {"/debug/trend", Cost::cheap, routes::trend},
     {"/debug/pprof/", Cost::cheap, routes::index},
     {"/debug/pprof/block", Cost::capture, routes::block, true},
     {"/debug/pprof/cmdline", Cost::cheap, routes::cmdline},
@@ -63,10 +71,13 @@ Answer refusal(const Query& q, const std::string& why) {
 Cost cost(const Query& query) {
   const Route* r = find(query.path);
   if (!r) return Cost::cheap;
+  if (r->cost_of) return r->cost_of(query);
   return r->has_delta && !query.param("seconds").empty() ? Cost::slow : r->cost;
 }
 
-bool takes_post(std::string_view path) noexcept { return path == "/debug/pprof/symbol"; }
+bool takes_post(std::string_view path) noexcept {
+  return path == "/debug/pprof/symbol" || path == "/debug/snapshots";
+}
 
 std::vector<std::string> paths() {
   std::vector<std::string> all;

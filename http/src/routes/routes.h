@@ -17,6 +17,7 @@ struct Query {
   std::string path;
   std::function<std::string(const std::string&)> param;  // "" where it is not given
   std::string data = {};  // the body of a POST; else what stands behind the "?", as it is
+  bool post = false;      // asked by POST
 };
 
 struct Answer {
@@ -27,6 +28,9 @@ struct Answer {
   // What takes seconds, before `write`: on the connection's thread, once the head of the answer has
   // been sent. To be given up when `wanted` (the client is still there) says no.
   std::function<void(const std::function<bool()>& wanted)> wait;
+  // In place of `write`: streams for as long as there is something to tell and it is wanted. Asks
+  // `wanted` several times a second.
+  std::function<void(const profiler::Sink&, const std::function<bool()>& wanted)> follow;
   std::string attachment;    // file name for Content-Disposition; empty: none
   bool pprof_error = false;  // Go's mark of errors that its pprof shows
 };
@@ -37,6 +41,7 @@ enum class Cost : uint8_t {
   capture,  // looks at all goroutines, or names many functions
   picture,  // has Graphviz draw, too
   slow,     // waits for seconds
+  stream,   // goes on for as long as the client reads
 };
 Cost cost(const Query& query);
 // Whether the path is asked by POST, too.

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <unordered_map>
 
 #include "encode.h"
 #include "frames.h"
@@ -67,9 +66,14 @@ Frame blocked_at(const Snapshot& s, const Group& g) {
   return f ? *f : Frame{};
 }
 
+SiteNames names_of(const Snapshot& s, const Site& site) {
+  const Group& g = s.groups[site.groups.front()];
+  const Frame* creator = encode::creator_frame(s, g.created_by);
+  return {std::string(encode::status_text(g)), creator ? *creator : Frame{}, blocked_at(s, g)};
+}
+
 Sites::Sites(const Snapshot& s) {
   std::vector<encode::Shown> shown;
-  std::unordered_map<uint64_t, uint32_t> known;  // id -> index
   by_group_.reserve(s.groups.size());
   for (uint32_t i = 0; i < s.groups.size(); ++i) {
     const Group& g = s.groups[i];
@@ -79,7 +83,8 @@ Sites::Sites(const Snapshot& s) {
     hash.add(encode::status_text(g));
     hash.add(g.object_kind);
     hash.add(uint64_t{g.thread});
-    const auto [at, is_new] = known.try_emplace(hash.value(), static_cast<uint32_t>(sites_.size()));
+    const auto [at, is_new] =
+        by_id_.try_emplace(hash.value(), static_cast<uint32_t>(sites_.size()));
     if (is_new) sites_.emplace_back().id = hash.value();
     Site& site = sites_[at->second];
     site.count = encode::saturating_add(site.count, g.count);
@@ -96,6 +101,7 @@ Sites::Sites(const Snapshot& s) {
   sorted.reserve(sites_.size());
   for (uint32_t i = 0; i < order.size(); ++i) {
     place[order[i]] = i;
+    by_id_[sites_[order[i]].id] = i;
     sorted.push_back(std::move(sites_[order[i]]));
   }
   sites_ = std::move(sorted);
@@ -103,9 +109,8 @@ Sites::Sites(const Snapshot& s) {
 }
 
 const Site* Sites::find(uint64_t id) const {
-  const auto at =
-      std::find_if(sites_.begin(), sites_.end(), [id](const Site& site) { return site.id == id; });
-  return at == sites_.end() ? nullptr : &*at;
+  const auto at = by_id_.find(id);
+  return at == by_id_.end() ? nullptr : &sites_[at->second];
 }
 
 }  // namespace weir::profiler

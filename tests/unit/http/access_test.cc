@@ -192,5 +192,20 @@ TEST_F(Transport, AnswersOnlyToNamesOfThisMachine) {
   }
 }
 
+TEST(Access, PagesOfOtherOriginsDoNotPost) {
+  const Access access;
+  const auto status = [&](const char* method, const char* host, const char* origin) {
+    const auto why = access.refuse(method, "/debug/snapshots", host, "", origin);
+    return why ? why->status : 200;
+  };
+  EXPECT_EQ(status("POST", "localhost:6060", ""), 200) << "no browser";
+  EXPECT_EQ(status("POST", "localhost:6060", "http://localhost:6060"), 200);
+  for (const char* other : {"http://evil.example", "http://localhost:6061", "null", "x", "://",
+                            "https://localhost:6060.evil.example"}) {
+    EXPECT_EQ(status("POST", "localhost:6060", other), 403) << other;
+    EXPECT_EQ(status("GET", "localhost:6060", other), 200) << "its answer cannot be read";
+  }
+}
+
 }  // namespace
 }  // namespace weir::http::debug::testing

@@ -9,6 +9,7 @@
 // its URL on stderr.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,11 @@ struct DebugOptions {
   // What requests must show as "Authorization: Bearer TOKEN", all but /healthz; others get 401.
   // Letters, digits and -._~+/ only. Empty: none is asked for.
   std::string token = {};
+  // The goroutines are looked at so often for /debug/leaks, /debug/trend, /debug/snapshots and
+  // /debug/events: less often where a look takes long, so that looks take 1 % of the time at most.
+  // 0: never; then /debug/leaks looks when it is asked, and the others are not there. One observer
+  // serves all endpoints of a process: the first one's interval counts.
+  std::chrono::milliseconds observe{2000};
 };
 
 class DebugServer {

@@ -8,6 +8,7 @@
 // that is possible: it goes on answering when all threads of this server are taken.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 namespace httplib {
@@ -22,6 +23,8 @@ struct MountOptions {
   // Refuse (403) requests for a Host that is not localhost or a loopback address, against DNS
   // rebinding. For servers that listen on loopback; the others know their names themselves.
   bool loopback_names_only = false;
+  // As DebugOptions::observe.
+  std::chrono::milliseconds observe{2000};
 };
 
 // Answers the endpoint's paths, each exactly, by GET and HEAD (and POST where that is of use) on

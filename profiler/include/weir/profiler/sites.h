@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <weir/profiler/snapshot.h>
@@ -33,10 +34,18 @@ class Sites {
  private:
   std::vector<Site> sites_;
   std::vector<uint32_t> by_group_;
+  std::unordered_map<uint64_t, uint32_t> by_id_;
 };
 
 // Where a group is blocked, in the user's eyes: the innermost frame that is neither the runtime's
 // nor a lock's, a timer's or a poller's. function empty: no stack.
 Frame blocked_at(const Snapshot& s, const Group& g);
+
+// A site in words.
+struct SiteNames {
+  std::string wait;              // wait reason, else the state
+  Frame created_by, blocked_at;  // function empty: not known
+};
+SiteNames names_of(const Snapshot& s, const Site& site);
 
 }  // namespace weir::profiler
