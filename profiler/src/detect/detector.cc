@@ -100,6 +100,7 @@ void Detector::observe(const Snapshot& s, int64_t at_ns) {
   std::unordered_set<uint64_t> told;  // sites: what is proven of one is all that is said of it
   const auto add = [&](Finding f, const Growth& growth) {
     told.insert(f.site);
+    told.insert(f.other_sites.begin(), f.other_sites.end());
     if (ignore.matches(f)) return;
     f.growth_per_minute = growth.per_minute;
     out.findings.push_back(std::move(f));
