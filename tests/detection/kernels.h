@@ -54,5 +54,6 @@ Family io();
 Family healthy_channels();
 Family healthy_sync();
 Family healthy_services();
+Family tempting();  // healthy ones that look as if something could be proved, or grows
 
 }  // namespace kernels

@@ -33,10 +33,16 @@ static const std::string& answering_server() {
   return url;
 }
 
-// Accepts nothing, and so answers nothing: the kernel makes the connection.
-static const weir::net::Listener& silent_peer() {
-  static const weir::net::Listener listener = weir::net::listen("tcp", "127.0.0.1:0");
-  return listener;
+// Where connections are accepted, kept, and never answered.
+static const std::string& silent_peer() {
+  static const std::string address = [] {
+    weir::net::Listener listener = weir::net::listen("tcp", "127.0.0.1:0");
+    weir::go({.name = "silent"}, [listener] {
+      for (std::deque<weir::net::Conn> kept;;) kept.push_back(listener.accept());
+    });
+    return listener.addr().to_string();
+  }();
+  return address;
 }
 
 [[gnu::noinline]] static weir::http::Response body_kept_get(weir::http::Client& client) {
@@ -69,7 +75,7 @@ static void body_on_error(int) {
   conn.read(buffer.data(), buffer.size());
 }
 static void silent_read(int) {
-  auto conn = weir::net::dial("tcp", silent_peer().addr().to_string());
+  auto conn = weir::net::dial("tcp", silent_peer());
   conn.write("hello\n");
   silent_read_answer(conn);  // no deadline
 }
@@ -78,9 +84,7 @@ static void silent_read(int) {
   const std::string data(8 << 20, 'x');  // more than the kernels' buffers hold
   conn.write(data);
 }
-static void silent_write(int) {
-  silent_write_all(weir::net::dial("tcp", silent_peer().addr().to_string()));
-}
+static void silent_write(int) { silent_write_all(weir::net::dial("tcp", silent_peer())); }
 
 [[gnu::noinline]] static void lost_datagram_wait(const weir::net::PacketConn& socket) {
   std::array<char, 64> buffer;
@@ -127,7 +131,7 @@ static void handler_waits(int) {
 }
 
 [[gnu::noinline]] static void no_answer_get(weir::http::Client& client) {
-  (void)client.get("http://" + silent_peer().addr().to_string() + "/");
+  (void)client.get("http://" + silent_peer() + "/");
 }
 static void no_answer(int) {
   static weir::http::Client client;  // without a time limit

@@ -51,7 +51,8 @@ const std::vector<Family>& families() {
                                           kernels::io(),
                                           kernels::healthy_channels(),
                                           kernels::healthy_sync(),
-                                          kernels::healthy_services()};
+                                          kernels::healthy_services(),
+                                          kernels::tempting()};
   return all;
 }
 
