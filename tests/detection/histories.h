@@ -59,8 +59,8 @@ class Crowd {
 };
 using Crowds = std::vector<std::unique_ptr<Crowd>>;
 
-using Rate = std::function<double(double t)>;      // a second
-using Duration = std::function<double(Random&)>;   // seconds
+using Rate = std::function<double(double t)>;     // a second
+using Duration = std::function<double(Random&)>;  // seconds
 
 // They arrive at random, wait each for a time of its own and leave. `peak`: no rate is higher.
 std::unique_ptr<Crowd> requests(Rate rate, double peak, Duration duration);
@@ -90,13 +90,13 @@ struct Place {
 struct Scene {
   double interval = 10;
   uint64_t samples = 300;
-  double warm_up = 0;            // it runs for so long before the first sample
-  double restart_every = 0;      // 0: never
-  double missing = 0;            // this share of the samples fails
-  double outage_every = 0;       // samples between stretches in which all fail; 0: none
-  double clock_jumps = 0;        // of the wall clock, for each sample
+  double warm_up = 0;        // it runs for so long before the first sample
+  double restart_every = 0;  // 0: never
+  double missing = 0;        // this share of the samples fails
+  double outage_every = 0;   // samples between stretches in which all fail; 0: none
+  double clock_jumps = 0;    // of the wall clock, for each sample
   std::vector<Place> places;
-  std::string parameters;        // in words
+  std::string parameters;  // in words
 };
 
 struct SceneClass {

@@ -41,7 +41,8 @@ Snapshot first_snapshot(Random& r) {
   profiler::testing::SnapshotBuilder b;
   uint64_t goid = 1;
   for (uint64_t i = 0; i < kGroups; ++i) {
-    const uint32_t call = b.call(0x1000 + 16 * i, "svc::handle", "handle.cc", static_cast<int>(i), 0);
+    const uint32_t call =
+        b.call(0x1000 + 16 * i, "svc::handle", "handle.cc", static_cast<int>(i), 0);
     Group& g = b.group(b.stack({call}), "chan receive", {});
     g.count = kGoroutines / kGroups;
     for (uint64_t k = 0; k < g.count; ++k) {
@@ -99,10 +100,9 @@ int print_cost() {
     std::sort(times.begin(), times.end());
     std::printf("%s: median %.1f ms, worst %.1f ms\n", what, times[times.size() / 2], times.back());
   };
-  std::printf("%llu groups, %llu goroutines, %llu samples\n",
-              static_cast<unsigned long long>(kGroups),
-              static_cast<unsigned long long>(kGoroutines),
-              static_cast<unsigned long long>(kSamples));
+  std::printf(
+      "%llu groups, %llu goroutines, %llu samples\n", static_cast<unsigned long long>(kGroups),
+      static_cast<unsigned long long>(kGoroutines), static_cast<unsigned long long>(kSamples));
   print("add", adding);
   print("growths", asking);
   std::printf("bytes(): %.1f MiB; the process has grown by %.1f MiB\n",

@@ -42,12 +42,12 @@ struct Options {
 // What became of one site of one history.
 struct Outcome {
   bool leaks = false;
-  bool found = false;        // called likely, at any time; of leaks: after the start
-  bool too_early = false;    // a leak: called likely before it began
-  bool observed = false;     // the perfect observer has found it
-  uint64_t took = 0;         // samples from the start to the verdict
+  bool found = false;      // called likely, at any time; of leaks: after the start
+  bool too_early = false;  // a leak: called likely before it began
+  bool observed = false;   // the perfect observer has found it
+  uint64_t took = 0;       // samples from the start to the verdict
   uint64_t allowed = 0;
-  uint64_t called = 0;       // samples in which it was called likely
+  uint64_t called = 0;  // samples in which it was called likely
   bool in_time() const { return found && took <= allowed; }
 };
 
@@ -174,8 +174,8 @@ int run(const Options& options) {
   for (const SceneClass& what : scene_classes()) {
     ++class_number;
     if (std::string_view(what.name).find(options.only) == std::string_view::npos) continue;
-    const auto histories = static_cast<uint64_t>(
-        std::max(1.0, what.share * static_cast<double>(options.histories)));
+    const auto histories =
+        static_cast<uint64_t>(std::max(1.0, what.share * static_cast<double>(options.histories)));
     for (const Source source : kSources) {
       Row row{&what, source, {}};
       for (uint64_t i = 0; i < histories; ++i) {
@@ -211,18 +211,20 @@ int run(const Options& options) {
   std::printf("Seed %llu. Time to detection is in samples from the first leaked goroutine on.\n\n",
               static_cast<unsigned long long>(options.seed));
   constexpr const char* kHead =
-      "| class | source | histories | sites | false alarms | recall in time | found late | median | "
+      "| class | source | histories | sites | false alarms | recall in time | found late | median "
+      "| "
       "worst |";
   std::printf("%s\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n", kHead);
   print_rows(rows, false);
-  std::printf("\n| source | precision | recall in time | leaks | false alarms | median | worst |\n"
-              "|---|--:|--:|--:|--:|--:|--:|\n");
+  std::printf(
+      "\n| source | precision | recall in time | leaks | false alarms | median | worst |\n"
+      "|---|--:|--:|--:|--:|--:|--:|\n");
   Tally all;
   const auto print_total = [](const char* name, const Tally& t) {
     const uint64_t found = t.in_time + t.found_late;
     std::printf("| %s | %s | %s | %llu | %llu | %s |\n", name,
-                percent(found, found + t.false_alarms).c_str(),
-                percent(t.in_time, t.leaks).c_str(), static_cast<unsigned long long>(t.leaks),
+                percent(found, found + t.false_alarms).c_str(), percent(t.in_time, t.leaks).c_str(),
+                static_cast<unsigned long long>(t.leaks),
                 static_cast<unsigned long long>(t.false_alarms), times(t.took).c_str());
   };
   for (const auto& [source, tally] : totals) {
@@ -230,11 +232,15 @@ int run(const Options& options) {
     all.add(tally);
   }
   print_total("all", all);
-  std::printf("\nWhat cannot be told in principle, not in the totals:\n\n%s why |\n"
-              "|---|---|--:|--:|--:|--:|--:|--:|--:|---|\n", kHead);
+  std::printf(
+      "\nWhat cannot be told in principle, not in the totals:\n\n%s why |\n"
+      "|---|---|--:|--:|--:|--:|--:|--:|--:|---|\n",
+      kHead);
   print_rows(rows, true);
-  std::printf("\nConfusions (%zu):\n\n| class | source | seed | place | what | parameters |\n"
-              "|---|---|--:|--:|---|---|\n", confusions.size());
+  std::printf(
+      "\nConfusions (%zu):\n\n| class | source | seed | place | what | parameters |\n"
+      "|---|---|--:|--:|---|---|\n",
+      confusions.size());
   for (const std::string& line : confusions) std::printf("%s\n", line.c_str());
   return 0;
 }
@@ -260,7 +266,8 @@ int main(int argc, char** argv) {
       options.only = argument.substr(8);
     } else if (!number_after(argument, "--seed=", options.seed) &&
                !number_after(argument, "--histories=", options.histories)) {
-      std::fprintf(stderr, "usage: %s [--seed=N] [--histories=N] [--class=TEXT] | --cost\n", argv[0]);
+      std::fprintf(stderr, "usage: %s [--seed=N] [--histories=N] [--class=TEXT] | --cost\n",
+                   argv[0]);
       return 2;
     }
   }

@@ -35,9 +35,8 @@ Player::Player(Scene scene, Source source, uint64_t seed)
   collection_period_ = log_uniform(process_.random, 1, 120);
   process_.started = advanced_to_ = -scene_.warm_up;
   process_.next_goid = 2;  // after main
-  next_restart_ = scene_.restart_every > 0
-                      ? uniform(process_.random, 0.5, 1) * scene_.restart_every
-                      : HUGE_VAL;
+  next_restart_ =
+      scene_.restart_every > 0 ? uniform(process_.random, 0.5, 1) * scene_.restart_every : HUGE_VAL;
 }
 
 void Player::restart() {
@@ -76,7 +75,8 @@ bool Player::next(std::optional<Snapshot>& snapshot) {
   if (scene_.clock_jumps > 0 && uniform(r, 0, 1) < scene_.clock_jumps) {
     clock_off_ += uniform(r, -7200, 7200);
   }
-  if (scene_.outage_every > 0 && uniform(r, 0, scene_.outage_every) < 1) outage_ = integer(r, 5, 40);
+  if (scene_.outage_every > 0 && uniform(r, 0, scene_.outage_every) < 1)
+    outage_ = integer(r, 5, 40);
   Snapshot s = build();
   if (outage_ > 0) {
     --outage_;

@@ -1,6 +1,7 @@
 // The observer (observer.h).
 #include "observer.h"
 
+#include <time.h>
 #include <weir/go.h>
 #include <weir/introspect.h>
 
@@ -19,11 +20,20 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-// A look and what is made of it takes no more than this share of the time.
+// Looks, and what is made of them, take no more than this share of one processor's time. Of the
+// last two the cheaper one counts: who is new has to be named once, which takes as long as many
+// looks.
 constexpr int64_t kOneIn = 100;
 // Looks at more goroutines leave out what each waits for: that would take 300 bytes for each.
 constexpr size_t kMostWithObjects = 200'000;
 constexpr size_t kMaxEvents = 64;
+
+// Time of a processor that the calling thread has had.
+int64_t cpu_now_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
 
 int64_t steady_now_ns() {
   return std::chrono::duration_cast<nanoseconds>(Clock::now().time_since_epoch()).count();
@@ -84,6 +94,7 @@ uint64_t Observer::look() { return look_once(true); }
 uint64_t Observer::look_once(bool asked) {
   const std::scoped_lock one(looking_);
   const auto start = Clock::now();
+  const int64_t cpu_start = cpu_now_ns();
   profiler::Snapshot s = options_.capture();
   const int64_t at_ns = options_.now_ns();
   auto now = std::make_shared<Observation>();
@@ -104,8 +115,10 @@ uint64_t Observer::look_once(bool asked) {
   now->snapshots = store_.all().size();
   now->snapshot_bytes = store_.bytes();
   now->duration_ns = std::chrono::duration_cast<nanoseconds>(Clock::now() - start).count();
-  now->interval_ns =
-      std::max<int64_t>(nanoseconds(options_.interval).count(), now->duration_ns * kOneIn);
+  const int64_t cost = cpu_now_ns() - cpu_start;
+  now->interval_ns = std::max<int64_t>(nanoseconds(options_.interval).count(),
+                                       std::min(cost, last_cost_ns_) * kOneIn);
+  last_cost_ns_ = cost;
   publish(std::move(now), id, asked);
   return id;
 }

@@ -15,12 +15,14 @@ namespace weir::profiler {
 
 namespace {
 
-using causes::Description;
 using causes::Suspicion;
 
 // A wait of a pattern that leaks is suspect by its age alone from here on: longer than the time
 // limits that requests, retries and shutdowns have in practice.
 constexpr int64_t kOld_ns = 60'000'000'000;
+// Who runs for so long without a call into the runtime keeps a processor from all others: ten times
+// what a computation should take that others wait for.
+constexpr int64_t kLongRun_ns = 10'000'000'000;
 // A single snapshot knows no growth: so many goroutines in one place of a plain pattern are more
 // than pools have in practice, and that many is LeakProf's own threshold (CGO 2024).
 constexpr uint64_t kMany = 10'000;
@@ -66,17 +68,43 @@ Findings begin(const Snapshot& s) {
   return out;
 }
 
-// Age alone, or number alone.
-std::optional<std::string> old_or_many(const Finding& f, Suspicion suspicion) {
-  if (suspicion == Suspicion::strong && f.oldest_wait_ns >= kOld_ns) {
-    return "The longest wait here has lasted for more than a minute, which waits of this pattern "
-           "do not outlive when they end at all.";
+// Age alone, or number alone; nullptr: neither.
+const char* old_or_many(const Snapshot& s, const Site& site, Suspicion suspicion) {
+  int64_t oldest = -1;
+  for (const uint32_t g : site.groups) oldest = std::max(oldest, s.groups[g].oldest_ns);
+  const bool runs = s.groups[site.groups.front()].state == State::running;
+  if (suspicion == Suspicion::strong && oldest >= (runs ? kLongRun_ns : kOld_ns)) {
+    return runs ? "It has not called the runtime for more than 10 seconds: a loop without an end, "
+                  "or "
+                  "a computation that should yield."
+                : "The longest wait here has lasted for more than a minute, which waits of this "
+                  "pattern do not outlive when they end at all.";
   }
-  if ((suspicion == Suspicion::strong || suspicion == Suspicion::plain) && f.count >= kMany) {
-    return std::to_string(f.count) +
-           " goroutines are blocked in one place: 10000 and more are a leak as a rule.";
+  if (suspicion >= Suspicion::plain && site.count >= kMany) {
+    return "10000 and more goroutines that are blocked in one place are a leak as a rule.";
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+// Of a site of which nothing is proven. `growth`: null, or with a verdict.
+std::optional<Finding> judge(const Snapshot& s, const Site& site, const Growth* growth) {
+  const Suspicion suspicion = causes::suspicion(s, site);
+  if (suspicion == Suspicion::healthy) return std::nullopt;
+  // Where long waits are usual, growth has to be beyond doubt to make it suspect.
+  if (suspicion == Suspicion::weak && (!growth || growth->verdict != Certainty::likely)) {
+    return std::nullopt;
+  }
+  const char* const why = growth ? nullptr : old_or_many(s, site, suspicion);
+  if (!growth && !why) return std::nullopt;
+  Finding f = causes::describe(s, site).finding;
+  if (growth) {
+    f.certainty = suspicion == Suspicion::weak ? Certainty::suspect : *growth->verdict;
+    f.evidence.insert(f.evidence.end(), growth->evidence.begin(), growth->evidence.end());
+  } else {
+    f.certainty = Certainty::suspect;
+    f.evidence.emplace_back(why);
+  }
+  return f;
 }
 
 }  // namespace
@@ -95,55 +123,34 @@ Detector::Detector(const DetectOptions& options, const HistoryOptions& history)
 void Detector::observe(const Snapshot& s, int64_t at_ns) {
   const Sites sites(s);
   history_.add(s, sites, at_ns);
-  const Ignore ignore(options_);
   Findings out = begin(s);
-  std::unordered_set<uint64_t> told;  // sites: what is proven of one is all that is said of it
-  const auto add = [&](Finding f, const Growth& growth) {
+  out.findings = causes::proven(s, sites);
+  std::unordered_set<uint64_t> told;  // what is proven of a site is all that is said of it
+  for (const Finding& f : out.findings) {
     told.insert(f.site);
     told.insert(f.other_sites.begin(), f.other_sites.end());
-    if (ignore.matches(f)) return;
-    f.growth_per_minute = growth.per_minute;
-    out.findings.push_back(std::move(f));
-  };
-
-  for (Finding& f : causes::proven(s, sites)) {
-    const Growth growth = history_.growth(f.site);
-    add(std::move(f), growth);
   }
   std::unordered_map<uint64_t, Growth> growing;
   for (Growth& g : history_.growths()) growing.emplace(g.site, std::move(g));
   for (const Site& site : sites.all()) {
     if (told.contains(site.id)) continue;
     const auto growth = growing.find(site.id);
-    const Suspicion suspicion = causes::suspicion(s, site);
-    if (suspicion == Suspicion::healthy) continue;
-    if (suspicion == Suspicion::weak &&
-        (growth == growing.end() || growth->second.verdict != Certainty::likely)) {
-      continue;
-    }
-    int64_t oldest = -1;
-    for (const uint32_t g : site.groups) oldest = std::max(oldest, s.groups[g].oldest_ns);
-    if (growth == growing.end() && site.count < kMany &&
-        (suspicion != Suspicion::strong || oldest < kOld_ns)) {
-      continue;  // without the cost of words
-    }
-    Finding f = causes::describe(s, site).finding;
-    if (growth == growing.end()) {
-      auto why = old_or_many(f, suspicion);
-      if (!why) continue;
-      f.evidence.push_back(std::move(*why));
-      f.certainty = Certainty::suspect;
-      add(std::move(f), history_.growth(site.id));
-    } else {
-      const Growth& g = growth->second;
-      f.certainty = suspicion == Suspicion::weak ? Certainty::suspect : *g.verdict;
-      f.evidence.insert(f.evidence.end(), g.evidence.begin(), g.evidence.end());
-      add(std::move(f), g);
+    if (auto f = judge(s, site, growth == growing.end() ? nullptr : &growth->second)) {
+      out.findings.push_back(*std::move(f));
     }
   }
+  const Ignore ignore(options_);
+  std::erase_if(out.findings, [&](const Finding& f) { return ignore.matches(f); });
+  for (Finding& f : out.findings) f.growth_per_minute = history_.growth(f.site).per_minute;
+  remember(s, out);
+  sort_findings(out.findings);
+  findings_ = std::move(out);
+}
 
+// Since when, and the most there were; of who is gone nothing is kept.
+void Detector::remember(const Snapshot& s, Findings& found) {
   std::unordered_map<std::string, Seen> seen;
-  for (Finding& f : out.findings) {
+  for (Finding& f : found.findings) {
     Seen now{s.taken_at_ns, f.count};
     if (const auto known = seen_.find(key_of(f)); known != seen_.end()) {
       now.first_ns = std::min(now.first_ns, known->second.first_ns);
@@ -155,8 +162,6 @@ void Detector::observe(const Snapshot& s, int64_t at_ns) {
     seen.emplace(key_of(f), now);
   }
   seen_ = std::move(seen);
-  sort_findings(out.findings);
-  findings_ = std::move(out);
 }
 
 }  // namespace weir::profiler

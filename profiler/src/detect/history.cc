@@ -27,8 +27,8 @@ using survival::Tick;
 
 // Who asks one program in turns has two sources: texts and profiles.
 constexpr size_t kMaxLanes = 2;
-// Counts that only rise are those of a leak if each rise is as random as independent arrivals are:
-// with a variance like its mean. Where goroutines come and go, the rises vary much more than that.
+// Counts that only rise are those of a leak if they rise as independent arrivals do, whose variance
+// is their mean. Where goroutines come and go, the rises vary much more than that.
 constexpr double kMaxDispersion = 4;
 constexpr size_t kMinSteps = 8;
 // Mann-Kendall over the floor of counts that come and go. 10 000 sites are looked at, so it is much
@@ -80,19 +80,29 @@ struct Floor {
   }
 };
 
-// Of steps from sample to sample: half the mean square of their differences, by their mean. Slow
-// changes of the rate (the day's wave) do not matter to it. 0: too few.
+// Of the steps from sample to sample: the mean square of the differences between neighbours, each
+// by the variance that it would have if goroutines joined at random at a constant rate: then it is
+// 1. Slow changes of the rate (the day's wave) do not matter to it. 0: too few.
 double dispersion(const std::vector<Block>& blocks) {
   if (blocks.size() < kMinSteps + 1) return 0;
-  double sum = 0, squares = 0, before = 0;
-  for (size_t i = 1; i < blocks.size(); ++i) {
+  const auto minutes = [&](size_t i, size_t j) {
+    return static_cast<double>(blocks[j].at_ns - blocks[i].at_ns) / 60e9;
+  };
+  const size_t last = blocks.size() - 1;
+  const double rise = double{1} * blocks[last].counts.last - blocks[0].counts.last;
+  if (rise <= 0) return 0;
+  const double rate = rise / minutes(0, last);
+  double sum = 0, before = 0;
+  for (size_t i = 1; i <= last; ++i) {
     const double step = double{1} * blocks[i].counts.last - blocks[i - 1].counts.last;
-    sum += step;
-    if (i > 1) squares += (step - before) * (step - before);
-    before = step;
+    const double now = step / minutes(i - 1, i);
+    if (i > 1) {
+      const double variance = rate * (1 / minutes(i - 1, i) + 1 / minutes(i - 2, i - 1));
+      sum += (now - before) * (now - before) / variance;
+    }
+    before = now;
   }
-  const auto steps = static_cast<double>(blocks.size() - 1);
-  return sum <= 0 ? 0 : (squares / 2 / (steps - 1)) / (sum / steps);
+  return sum / static_cast<double>(last - 1);
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ constexpr Tick kLikelySpan = 20 * kSecond, kSuspectSpan = 10 * kSecond;
 // Of a streak by chance, at one site on one rung. 10 000 sites, 20 rungs and many samples are
 // looked at, though those of one streak are one trial.
 constexpr double kLikelyChance = 1e-6, kSuspectChance = 1e-3;
+// How many times its age a wait has to go where tails are heavy.
+constexpr double kHeavyTail = 1;
 // The joins in a streak come all the time: not in a few steps (one gap is most of the time, or two
 // are nearly all). A Poisson process of six has a longer gap in a few percent of the cases, and
 // gets its verdict a sample later.
@@ -74,7 +76,7 @@ void Ladder::step(const Turnover& turnover, Tick now, Tick passed) {
       rung.first = now;
       rung.samples = 1;
     }
-    rung.newest[rung.joins % kKept] = {now, turnover.joined[r]};
+    rung.newest[rung.joins % kKept] = {rung.samples, turnover.joined[r]};
     ++rung.joins;
     rung.joined += std::min(turnover.joined[r], UINT32_MAX - rung.joined);
   }
@@ -92,7 +94,7 @@ Judgement Ladder::judge(Tick now, Sight sight) const {
   // first.
   Judgement best;
   for (size_t r = 0; r < rungs_.size(); ++r) {
-    Judgement j = judge(rungs_[r], now, sight);
+    Judgement j = judge(r, now, sight);
     if (j.verdict && (!best.verdict || *j.verdict > *best.verdict)) {
       best = j;
       best.age = age_of(r);
@@ -102,7 +104,8 @@ Judgement Ladder::judge(Tick now, Sight sight) const {
   return best;
 }
 
-Judgement Ladder::judge(const Rung& rung, Tick now, Sight sight) {
+Judgement Ladder::judge(size_t r, Tick now, Sight sight) const {
+  const Rung& rung = rungs_[r];
   Judgement j;
   if (rung.joins < (sight == Sight::each ? kJoins : kBalanceJoins)) return j;
   j.since = rung.since;
@@ -122,15 +125,23 @@ Judgement Ladder::judge(const Rung& rung, Tick now, Sight sight) {
     const double ratio = rung.exposure / rung.exposed;
     j.chance = std::max(j.chance, std::pow(1 + ratio, -(rung.endings + 0.5)));
   }
+  // Waits with the heaviest tails that there are end at a rate of 1/age: who has been here for long
+  // has as long to go. So by now, so many should have left.
+  if (r > 0) {
+    const double age = static_cast<double>(age_of(r)) / kSecond;
+    j.chance = std::max(j.chance, std::exp(-rung.exposure / (kHeavyTail * age)));
+  }
   if (j.chance > kSuspectChance) return j;
 
-  // The newest joins, oldest first, and the gaps between them up to now.
+  // The newest joins, oldest first, and the gaps between them up to now. In samples: what came
+  // while nobody looked is not known to have come at once.
   std::array<Join, kKept> newest;
   for (size_t i = 0; i < kKept; ++i) newest[i] = rung.newest[(rung.joins + i) % kKept];
-  const double span = now - newest.front().at;
+  const double span = rung.samples - newest.front().sample;
   std::array<double, kKept> gaps;
-  for (size_t i = 0; i < kKept; ++i)
-    gaps[i] = (i + 1 < kKept ? newest[i + 1].at : now) - newest[i].at;
+  for (size_t i = 0; i < kKept; ++i) {
+    gaps[i] = (i + 1 < kKept ? newest[i + 1].sample : rung.samples) - newest[i].sample;
+  }
   std::partial_sort(gaps.begin(), gaps.begin() + 2, gaps.end(), std::greater<>());
   if (gaps[0] > kLongestGap * span || gaps[0] + gaps[1] > kTwoLongestGaps * span) return j;
 
@@ -139,7 +150,7 @@ Judgement Ladder::judge(const Rung& rung, Tick now, Sight sight) {
   double older = 0, newer = 0;
   for (size_t i = 0; i < kKept; ++i) (i < kKept / 2 ? older : newer) += newest[i].count;
   const bool flattens = older > 2 * newer && older - newer > kFlattens * std::sqrt(older + newer);
-  const bool is_steady = (older + newer) * streak >= kSteady * rung.joined * span;
+  const bool is_steady = (older + newer) * rung.samples >= kSteady * rung.joined * span;
   const bool is_likely =
       streak >= kLikelySpan && j.chance <= kLikelyChance && is_steady && !flattens;
   j.verdict = is_likely ? Certainty::likely : Certainty::suspect;

@@ -63,8 +63,8 @@ class Ladder {
  private:
   static constexpr size_t kKept = 6;
   struct Join {
-    Tick at = 0;
-    uint32_t count = 0;
+    uint32_t sample = 0;  // of the streak
+    uint32_t count = 0;   // goroutines
   };
   struct Rung {
     uint32_t present = 0;
@@ -84,7 +84,7 @@ class Ladder {
     void begin_streak(Tick now);
   };
 
-  static Judgement judge(const Rung& rung, Tick now, Sight sight);
+  Judgement judge(size_t r, Tick now, Sight sight) const;
 
   std::vector<Rung> rungs_;  // up to the highest that was ever reached
 };

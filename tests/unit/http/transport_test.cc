@@ -223,7 +223,7 @@ TEST_F(Transport, FewOfAKindAtOnceAndTheRestAnswered) {
 TEST_F(Transport, RequestsBeyondTheQueueAreToldSo) {
   Limits limits;
   limits.others = 1;
-  limits.captures = limits.pictures = limits.slow = 0;
+  limits.captures = limits.pictures = limits.slow = limits.streams = 0;
   limits.queued = 2;
   const Address& a = start(limits);
   TestSite::held = true;

@@ -43,6 +43,7 @@ class Detector {
     int64_t first_ns = 0;
     uint64_t peak = 0;
   };
+  void remember(const Snapshot& s, Findings& found);
 
   DetectOptions options_;
   History history_;
