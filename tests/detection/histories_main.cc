@@ -1,6 +1,7 @@
 // weir-detect-histories: how good History is on synthetic histories, as Markdown.
 //
-//   weir-detect-histories [--seed=N] [--histories=N] [--class=TEXT]    same seed, same output
+//   weir-detect-histories [--seed=N] [--histories=N] [--class=TEXT]    same seed, same output;
+//                                                      exit status 1 if the targets are missed
 //   weir-detect-histories --cost                                       time and memory
 //
 // A site counts as found when it is called `likely`. In time: within ten samples of the leak's
@@ -32,6 +33,8 @@ using profiler::Sites;
 using profiler::Snapshot;
 
 constexpr uint64_t kOrdinary = 10, kRises = 5;
+// Targets: exit status 1 if they are missed.
+constexpr double kPrecision = 0.99, kRecall = 0.95;
 
 struct Options {
   uint64_t seed = 1;
@@ -43,22 +46,27 @@ struct Options {
 struct Outcome {
   bool leaks = false;
   bool found = false;      // called likely, at any time; of leaks: after the start
+  bool suspected = false;  // called suspect, at any time
   bool too_early = false;  // a leak: called likely before it began
   bool observed = false;   // the perfect observer has found it
   uint64_t took = 0;       // samples from the start to the verdict
   uint64_t allowed = 0;
-  uint64_t called = 0;  // samples in which it was called likely
+  uint64_t called = 0;  // samples in which it was called likely,
+  uint64_t after = 0;   // of so many from the first verdict on
   bool in_time() const { return found && took <= allowed; }
 };
 
 struct Tally {
   uint64_t histories = 0, sites = 0, leaks = 0, in_time = 0, found_late = 0, false_alarms = 0;
-  uint64_t unobserved = 0;
+  uint64_t unobserved = 0, called = 0, after = 0, suspected = 0;
   std::vector<uint64_t> took;
   void add(const Outcome& o) {
     ++sites;
     if (!o.leaks) {
       false_alarms += o.found;
+      suspected += o.suspected;
+      called += o.called;
+      after += o.after;
       return;
     }
     false_alarms += o.too_early;
@@ -70,6 +78,8 @@ struct Tally {
     in_time += o.in_time();
     found_late += o.found && !o.in_time();
     if (o.found) took.push_back(o.took);
+    called += o.called;
+    after += o.after;
   }
   void add(const Tally& t) {
     histories += t.histories;
@@ -79,6 +89,9 @@ struct Tally {
     found_late += t.found_late;
     false_alarms += t.false_alarms;
     unobserved += t.unobserved;
+    called += t.called;
+    suspected += t.suspected;
+    after += t.after;
     took.insert(took.end(), t.took.begin(), t.took.end());
   }
 };
@@ -113,9 +126,11 @@ std::vector<Outcome> play(Player& player) {
         o.allowed = std::max(kOrdinary, 2 * since[i]);
       }
       leaked[i] = now;
-      const bool likely = std::any_of(growths.begin(), growths.end(), [&](const Growth& g) {
-        return g.site == ids[i] && g.verdict == Certainty::likely;
-      });
+      const auto growth = std::find_if(growths.begin(), growths.end(),
+                                       [&](const Growth& g) { return g.site == ids[i]; });
+      const bool likely = growth != growths.end() && growth->verdict == Certainty::likely;
+      o.suspected |= growth != growths.end() && !likely;
+      o.after += o.found || likely;
       if (!likely) continue;
       ++o.called;
       if (o.leaks && since[i] == 0) o.too_early = true;
@@ -132,17 +147,42 @@ std::vector<Outcome> play(Player& player) {
   return outcomes;
 }
 
-std::string percent(uint64_t part, uint64_t of) {
+using Cells = std::vector<std::string>;
+
+void print(const Cells& cells) {
+  for (const std::string& cell : cells) std::printf("| %s ", cell.c_str());
+  std::printf("|\n");
+}
+// Columns of numbers stand to the right.
+void print_head(const Cells& cells, size_t texts, size_t numbers) {
+  print(cells);
+  for (size_t i = 0; i < cells.size(); ++i) {
+    std::printf(i >= texts && i < texts + numbers ? "|--:" : "|---");
+  }
+  std::printf("|\n");
+}
+
+std::string share(uint64_t part, uint64_t of) {
   if (of == 0) return "-";
   char text[32];
   std::snprintf(text, sizeof text, "%.3f", static_cast<double>(part) / static_cast<double>(of));
   return text;
 }
+double precision(const Tally& t) {
+  const uint64_t found = t.in_time + t.found_late, called = found + t.false_alarms;
+  return called == 0 ? 1 : static_cast<double>(found) / static_cast<double>(called);
+}
+double recall(const Tally& t) {
+  return t.leaks == 0 ? 1 : static_cast<double>(t.in_time) / static_cast<double>(t.leaks);
+}
 
-std::string times(std::vector<uint64_t> took) {
-  if (took.empty()) return "- | -";
+std::string median(std::vector<uint64_t> took) {
+  if (took.empty()) return "-";
   std::sort(took.begin(), took.end());
-  return std::to_string(took[took.size() / 2]) + " | " + std::to_string(took.back());
+  return std::to_string(took[took.size() / 2]);
+}
+std::string worst(const std::vector<uint64_t>& took) {
+  return took.empty() ? "-" : std::to_string(*std::max_element(took.begin(), took.end()));
 }
 
 struct Row {
@@ -151,24 +191,54 @@ struct Row {
   Tally tally;
 };
 
+const Cells kHead = {"class", "source",         "histories",  "sites",  "false alarms", "suspects",
+                     "leaks", "recall in time", "found late", "median", "worst",        "kept"};
+
 void print_rows(const std::vector<Row>& rows, bool beyond) {
   for (const Row& row : rows) {
-    const char* why = row.what->beyond(row.source);
-    if ((*why != 0) != beyond) continue;
+    const std::string why = row.what->beyond(row.source);
+    if (why.empty() == beyond) continue;
     const Tally& t = row.tally;
-    const std::string recall = row.what->leaks ? percent(t.in_time, t.leaks) : "-";
-    std::printf("| %s | %s | %llu | %llu | %llu | %s | %llu | %s |%s%s\n", row.what->name,
-                name_of(row.source), static_cast<unsigned long long>(t.histories),
-                static_cast<unsigned long long>(t.sites),
-                static_cast<unsigned long long>(t.false_alarms), recall.c_str(),
-                static_cast<unsigned long long>(t.found_late), times(t.took).c_str(),
-                beyond ? " " : "", beyond ? (std::string(why) + " |").c_str() : "");
+    Cells cells = {row.what->name,
+                   name_of(row.source),
+                   std::to_string(t.histories),
+                   std::to_string(t.sites),
+                   std::to_string(t.false_alarms),
+                   std::to_string(t.suspected),
+                   std::to_string(t.leaks),
+                   share(t.in_time, t.leaks),
+                   std::to_string(t.found_late),
+                   median(t.took),
+                   worst(t.took),
+                   share(t.called, t.after)};
+    if (beyond) cells.push_back(why);
+    print(cells);
   }
+}
+
+void print_total(const char* name, const Tally& t) {
+  char precise[32], recalled[32];
+  std::snprintf(precise, sizeof precise, "%.4f", precision(t));
+  std::snprintf(recalled, sizeof recalled, "%.4f", recall(t));
+  print({name, std::to_string(t.sites), std::to_string(t.false_alarms), precise,
+         std::to_string(t.leaks), recalled, median(t.took), worst(t.took)});
+}
+
+// What was wrong with the verdicts on one site; empty: nothing.
+std::string confusion(const Outcome& o) {
+  std::string text;
+  if (o.leaks ? o.too_early : o.found) {
+    text = "false, for " + std::to_string(o.called) + " samples";
+  }
+  if (!o.leaks || !o.observed || o.in_time()) return text;
+  if (!text.empty()) text += "; ";
+  text += o.found ? "late: " + std::to_string(o.took) : "missed";
+  return text + ", allowed " + std::to_string(o.allowed);
 }
 
 int run(const Options& options) {
   std::vector<Row> rows;
-  std::vector<std::string> confusions;
+  std::vector<Cells> confusions;
   std::map<Source, Tally> totals;
   uint64_t class_number = 0;
   for (const SceneClass& what : scene_classes()) {
@@ -178,6 +248,7 @@ int run(const Options& options) {
         static_cast<uint64_t>(std::max(1.0, what.share * static_cast<double>(options.histories)));
     for (const Source source : kSources) {
       Row row{&what, source, {}};
+      const bool is_beyond = *what.beyond(source) != 0;
       for (uint64_t i = 0; i < histories; ++i) {
         // The same scenes for all sources.
         const uint64_t seed = options.seed * 1'000'000 + class_number * 1000 + i;
@@ -185,64 +256,48 @@ int run(const Options& options) {
         Scene scene = what.make(random);
         const std::string parameters = scene.parameters;
         Player player(std::move(scene), source, seed);
-        ++row.tally.histories;
         const std::vector<Outcome> outcomes = play(player);
+        ++row.tally.histories;
         for (size_t place = 0; place < outcomes.size(); ++place) {
-          const Outcome& o = outcomes[place];
-          row.tally.add(o);
-          const bool is_false = o.leaks ? o.too_early : o.found;
-          const bool is_missed = o.leaks && o.observed && !o.in_time();
-          if ((!is_false && !is_missed) || *what.beyond(source) != 0) continue;
-          std::string line = "| ";
-          line.append(what.name).append(" | ").append(name_of(source)).append(" | ");
-          line += std::to_string(seed) + " | " + std::to_string(place + 1) + " | ";
-          if (is_false) line += "false, for " + std::to_string(o.called) + " samples";
-          if (is_false && is_missed) line += "; ";
-          if (is_missed && o.found) line += "late: " + std::to_string(o.took);
-          if (is_missed && !o.found) line += "missed";
-          if (is_missed) line += ", allowed " + std::to_string(o.allowed);
-          confusions.push_back(line + " | " + parameters + " |");
+          row.tally.add(outcomes[place]);
+          const std::string wrong = confusion(outcomes[place]);
+          if (wrong.empty() || is_beyond) continue;
+          confusions.push_back({what.name, name_of(source), std::to_string(seed),
+                                std::to_string(place + 1), wrong, parameters});
         }
       }
-      if (*what.beyond(source) == 0) totals[source].add(row.tally);
+      if (!is_beyond) totals[source].add(row.tally);
       rows.push_back(std::move(row));
     }
   }
-  std::printf("Seed %llu. Time to detection is in samples from the first leaked goroutine on.\n\n",
-              static_cast<unsigned long long>(options.seed));
-  constexpr const char* kHead =
-      "| class | source | histories | sites | false alarms | recall in time | found late | median "
-      "| "
-      "worst |";
-  std::printf("%s\n|---|---|--:|--:|--:|--:|--:|--:|--:|\n", kHead);
-  print_rows(rows, false);
+
   std::printf(
-      "\n| source | precision | recall in time | leaks | false alarms | median | worst |\n"
-      "|---|--:|--:|--:|--:|--:|--:|\n");
+      "Seed %llu. A false alarm is a healthy site that was called likely at any time, or a leak "
+      "that was before it began; suspects are healthy sites that were called suspect. Times to "
+      "detection are in samples from the first leaked goroutine on; kept: the share of the samples "
+      "after that in which the verdict stood.\n\n",
+      static_cast<unsigned long long>(options.seed));
+  print_head(kHead, 2, kHead.size() - 2);
+  print_rows(rows, false);
+  std::printf("\n");
+  print_head({"source", "sites", "false alarms", "precision", "leaks", "recall in time", "median",
+              "worst"},
+             1, 7);
   Tally all;
-  const auto print_total = [](const char* name, const Tally& t) {
-    const uint64_t found = t.in_time + t.found_late;
-    std::printf("| %s | %s | %s | %llu | %llu | %s |\n", name,
-                percent(found, found + t.false_alarms).c_str(), percent(t.in_time, t.leaks).c_str(),
-                static_cast<unsigned long long>(t.leaks),
-                static_cast<unsigned long long>(t.false_alarms), times(t.took).c_str());
-  };
   for (const auto& [source, tally] : totals) {
     print_total(name_of(source), tally);
     all.add(tally);
   }
   print_total("all", all);
-  std::printf(
-      "\nWhat cannot be told in principle, not in the totals:\n\n%s why |\n"
-      "|---|---|--:|--:|--:|--:|--:|--:|--:|---|\n",
-      kHead);
+  std::printf("\nWhat cannot be told in principle, not in the totals:\n\n");
+  Cells head = kHead;
+  head.push_back("why");
+  print_head(head, 2, kHead.size() - 2);
   print_rows(rows, true);
-  std::printf(
-      "\nConfusions (%zu):\n\n| class | source | seed | place | what | parameters |\n"
-      "|---|---|--:|--:|---|---|\n",
-      confusions.size());
-  for (const std::string& line : confusions) std::printf("%s\n", line.c_str());
-  return 0;
+  std::printf("\nConfusions (%zu):\n\n", confusions.size());
+  print_head({"class", "source", "seed", "place", "what", "parameters"}, 2, 2);
+  for (const Cells& cells : confusions) print(cells);
+  return precision(all) >= kPrecision && recall(all) >= kRecall ? 0 : 1;
 }
 
 bool number_after(std::string_view argument, std::string_view name, uint64_t& to) {

@@ -37,6 +37,8 @@ constexpr double kTrendChance = 1e-4;
 constexpr size_t kTrendPoints = 12;
 // And the floor has risen by so much.
 constexpr double kTrendRise = 1.25, kTrendLeast = 6;
+// Not in one step, as a pool that is resized: no step is more than this share of the rise.
+constexpr double kTrendStep = 0.5;
 
 // "2026-11-26 14:02:31 UTC".
 std::string wall_text(int64_t ns) {
@@ -154,7 +156,6 @@ const Lane* History::Impl::lane_of(uint64_t site) const {
   return nullptr;
 }
 
-// Only what exit of a streak shows.
 void History::Impl::judge_streak(const Lane& lane, const Lane::Record& record, const Judgement& j,
                                  Growth& to) const {
   to.verdict = j.verdict;
@@ -207,6 +208,11 @@ void History::Impl::judge_floor(const Lane& lane, const Lane::Record& record, Gr
   const Floor floor(blocks);
   const double first = floor.counts.front(), last = floor.counts.back();
   if (last < first * kTrendRise || last < first + kTrendLeast) return;
+  double step = 0;
+  for (size_t i = 1; i < floor.counts.size(); ++i) {
+    step = std::max(step, floor.counts[i] - floor.counts[i - 1]);
+  }
+  if (step > kTrendStep * (last - first)) return;
   const trend::MannKendall rise = trend::mann_kendall(floor.counts);
   if (rise.p > kTrendChance) return;
   to.verdict = Certainty::suspect;

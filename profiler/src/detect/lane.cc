@@ -61,11 +61,8 @@ Lane::Census Lane::take_census(const Snapshot& s) {
   for (const Group& g : s.groups) {
     c.goroutines = encode::saturating_add(c.goroutines, g.count);
     c.members += g.members.size();
-    c.oldest_ns = std::max(c.oldest_ns, g.oldest_ns);
-    for (const Member& m : g.members) {
-      c.max_goid = std::max(c.max_goid, m.goid);
-      c.oldest_ns = std::max(c.oldest_ns, m.since_ns);
-    }
+    if (!g.members.empty()) c.max_goid = std::max(c.max_goid, g.members.back().goid);
+    c.oldest_ns = std::max(c.oldest_ns, encode::wait_of(g).longest);
   }
   return c;
 }
@@ -222,6 +219,7 @@ void Lane::add(const Snapshot& s, const Sites& sites, int64_t at_ns, size_t max_
   ++samples_;
   admit(sites, s, max_sites);
   next_.clear();
+  next_.reserve(census.members >> share_);
   for (const Site& site : sites.all()) {
     const auto record = records_.find(site.id);
     if (record != records_.end()) look(record->second, &site, s, times);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 namespace weir::profiler::survival {
 
@@ -23,16 +24,36 @@ constexpr Tick kLikelySpan = 20 * kSecond, kSuspectSpan = 10 * kSecond;
 constexpr double kLikelyChance = 1e-6, kSuspectChance = 1e-3;
 // How many times its age a wait has to go where tails are heavy.
 constexpr double kHeavyTail = 1;
-// The joins in a streak come all the time: not in a few steps (one gap is most of the time, or two
-// are nearly all). A Poisson process of six has a longer gap in a few percent of the cases, and
-// gets its verdict a sample later.
-constexpr double kLongestGap = 0.6, kTwoLongestGaps = 0.85;
+// The joins in a streak come all the time, not in a few steps: the longest gap between the newest
+// is not more than this share of the time, nor are the two or the three longest. A Poisson process
+// fails one of these in some percent of the cases, and gets its verdict a sample later.
+constexpr std::array<double, 3> kLongestGaps = {0.6, 0.85, 0.97};
 // A ramp that flattens out is a warm-up: the newest joins are as fast as this share of all of the
 // streak at least.
 constexpr double kSteady = 1.0 / 3;
 // Standard deviations by which the older half of the newest joins must be more than twice the
 // newer half for a ramp that flattens out right now.
 constexpr double kFlattens = 3;
+
+// Of goroutines that joined: all, those of the older half and those of the newer half of the joins;
+// the largest of each half left out, which may have gathered while nobody looked.
+struct Halves {
+  double all = 0, older = 0, newer = 0;
+};
+template <class Joins>
+Halves halves(const Joins& joins) {
+  const auto sum = [&joins](size_t first, size_t end) {
+    double sum = 0, largest = 0;
+    for (size_t i = first; i < end; ++i) {
+      sum += joins[i].count;
+      largest = std::max<double>(largest, joins[i].count);
+    }
+    return std::pair(sum, sum - largest);
+  };
+  const auto [older, older_but_one] = sum(0, joins.size() / 2);
+  const auto [newer, newer_but_one] = sum(joins.size() / 2, joins.size());
+  return {older + newer, older_but_one, newer_but_one};
+}
 
 }  // namespace
 
@@ -142,15 +163,18 @@ Judgement Ladder::judge(size_t r, Tick now, Sight sight) const {
   for (size_t i = 0; i < kKept; ++i) {
     gaps[i] = (i + 1 < kKept ? newest[i + 1].sample : rung.samples) - newest[i].sample;
   }
-  std::partial_sort(gaps.begin(), gaps.begin() + 2, gaps.end(), std::greater<>());
-  if (gaps[0] > kLongestGap * span || gaps[0] + gaps[1] > kTwoLongestGaps * span) return j;
+  std::sort(gaps.begin(), gaps.end(), std::greater<>());
+  double longest = 0;
+  for (size_t i = 0; i < kLongestGaps.size(); ++i) {
+    longest += gaps[i];
+    if (longest > kLongestGaps[i] * span) return j;
+  }
 
   const Tick streak = now - std::min(rung.first, now);
   if (streak < kSuspectSpan) return j;
-  double older = 0, newer = 0;
-  for (size_t i = 0; i < kKept; ++i) (i < kKept / 2 ? older : newer) += newest[i].count;
+  const auto [all, older, newer] = halves(newest);
   const bool flattens = older > 2 * newer && older - newer > kFlattens * std::sqrt(older + newer);
-  const bool is_steady = (older + newer) * rung.samples >= kSteady * rung.joined * span;
+  const bool is_steady = all * rung.samples >= kSteady * rung.joined * span;
   const bool is_likely =
       streak >= kLikelySpan && j.chance <= kLikelyChance && is_steady && !flattens;
   j.verdict = is_likely ? Certainty::likely : Certainty::suspect;

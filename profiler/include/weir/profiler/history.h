@@ -18,7 +18,7 @@ namespace weir::profiler {
 class Sites;
 
 struct HistoryOptions {
-  size_t max_sites = 10'000;  // beyond these the smallest are counted together
+  size_t max_sites = 10'000;  // beyond these the smallest are not kept; total() has them, too
 };
 
 // What growth says of one site.
