@@ -126,7 +126,10 @@ void Detector::observe(const Snapshot& s, int64_t at_ns) {
   Findings out = begin(s);
   out.findings = causes::proven(s, sites);
   std::unordered_set<uint64_t> told;  // what is proven of a site is all that is said of it
-  for (const Finding& f : out.findings) told.insert(f.site);
+  for (const Finding& f : out.findings) {
+    told.insert(f.site);
+    told.insert(f.other_sites.begin(), f.other_sites.end());
+  }
   std::unordered_map<uint64_t, Growth> growing;
   for (Growth& g : history_.growths()) growing.emplace(g.site, std::move(g));
   for (const Site& site : sites.all()) {

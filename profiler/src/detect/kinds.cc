@@ -19,6 +19,9 @@ constexpr int64_t kLongRun_ns = 5'000'000'000;  // without a call into the runti
 // Members that are looked at of a site: suspicion is asked for all sites of each sample. For the
 // same reason no stack of ours is looked through for Go's functions.
 constexpr size_t kLooks = 16;
+// So many who accept connections at one place are more than a service has addresses, and more than
+// it has processors for one of them, as a rule: listeners that nobody closes, when they get more.
+constexpr uint64_t kListeners = 16;
 
 bool may_be_go(const Snapshot& s) { return s.source != "weir"; }
 
@@ -151,6 +154,15 @@ Kind kind_of(const Snapshot& s, const Group& g) {
     const HttpReaders readers = http_readers(s);
     return readers.with_body >= readers.all - readers.with_body ? Kind::http_body : Kind::select;
   }
+  // A writer waits for other writers at the mutex within the RWMutex.
+  if (object == "mutex") {
+    const std::vector<std::string_view> functions = functions_of(s, g);
+    if (std::any_of(functions.begin(), functions.end(), [](std::string_view f) {
+          return f.starts_with("weir::RWMutex::") || f.starts_with("sync.(*RWMutex)");
+        })) {
+      return Kind::rwmutex;
+    }
+  }
   static constexpr std::array<std::pair<std::string_view, Kind>, 6> kObjects = {
       {{"mutex", Kind::mutex},
        {"rwmutex", Kind::rwmutex},
@@ -189,7 +201,8 @@ Suspicion suspicion(const Snapshot& s, const Site& site) {
     case Kind::spinning:
       return of_runner(g);
     case Kind::io_wait:
-      return accepts(s, g, oldest.member) ? Suspicion::healthy : Suspicion::weak;
+      return site.count < kListeners && accepts(s, g, oldest.member) ? Suspicion::healthy
+                                                                     : Suspicion::weak;
     case Kind::syscall:
       return Suspicion::weak;
     case Kind::http_body:

@@ -8,7 +8,9 @@
 // - cycles through readers of an RWMutex, Cond, WaitGroup, Semaphore and channels: who could end
 //   these waits is not in the records.
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +50,7 @@ struct Case {
 
   Crowd crowd;
   std::vector<const LockCycle*> cycles;
+  std::set<uint64_t> sites;        // of who is in the cycles
   uint64_t in_cycles = 0;          // goroutines
   uint64_t behind = 0;             // goroutines that wait behind stuck ones
   std::map<uint32_t, Lock> locks;  // by record that counts; of who waits and is in no cycle
@@ -83,7 +86,10 @@ class Prover {
     Case& c = of(sites_.of_group(cycle.links.front().group).id, Kind::deadlock);
     c.cycles.push_back(&cycle);
     c.in_cycles += cycle.links.size();
-    for (const LockCycle::Link& link : cycle.links) c.crowd.add(link.group, link.member);
+    for (const LockCycle::Link& link : cycle.links) {
+      c.crowd.add(link.group, link.member);
+      c.sites.insert(sites_.of_group(link.group).id);
+    }
   }
 
   void add(const Site& site, uint32_t index) {
@@ -119,6 +125,8 @@ class Prover {
     Finding f = c.crowd.finding(site);
     f.kind = kind;
     f.certainty = Certainty::certain;
+    std::copy_if(c.sites.begin(), c.sites.end(), std::back_inserter(f.other_sites),
+                 [site](uint64_t id) { return id != site; });
     explain(c.crowd, f);
     if (kind == Kind::deadlock) {
       explain_deadlock(c, f);

@@ -59,7 +59,9 @@ struct Finding {
 
   Kind kind = Kind::chan_receive;
   Certainty certainty = Certainty::suspect;
-  uint64_t site = 0;             // whose (sites.h); the same in all snapshots of a program
+  uint64_t site = 0;  // whose (sites.h); the same in all snapshots of a program
+  // deadlock: the other sites that its cycles lead through. Their goroutines are counted here.
+  std::vector<uint64_t> other_sites;
   uint64_t count = 0;            // goroutines, now
   double growth_per_minute = 0;  // of their number; 0: not known, or none
   int64_t oldest_wait_ns = -1;   // -1: not known
