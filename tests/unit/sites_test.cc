@@ -55,6 +55,18 @@ TEST_F(SitesTest, PlaceReasonKindAndCreatorDo) {
   EXPECT_EQ(sites.find(1), nullptr);
 }
 
+TEST_F(SitesTest, WhoRunsIsAnywhereInItsLoop) {
+  waiting("app::spin", "", {1}).stack = 12345;  // it did not show its stack in time
+  waiting("app::spin", "", {2, 3});
+  waiting("app::step", "", {4});
+  waiting("app::other", "", {5}).created_by = b.call(0x810, "app::again", "start.cc", 9, 1);
+  const Sites sites(b.snapshot);
+  ASSERT_EQ(sites.all().size(), 2U);
+  EXPECT_EQ(sites.all()[0].count, 4U);
+  EXPECT_THAT(names_of(b.snapshot, sites.all()[0]).blocked_at.function,
+              ::testing::AnyOf("app::spin", "app::step"));
+}
+
 TEST_F(SitesTest, IdsAreOfNamesNotOfAddresses) {
   waiting("app::work", "chan send", {1});
   const uint64_t id = Sites(b.snapshot).all()[0].id;

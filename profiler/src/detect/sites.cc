@@ -78,8 +78,10 @@ Sites::Sites(const Snapshot& s) {
   by_group_.reserve(s.groups.size());
   for (uint32_t i = 0; i < s.groups.size(); ++i) {
     const Group& g = s.groups[i];
+    const Frame* const frame = blocked_frame(s, g, shown);
+    const bool runs = g.state == State::running || g.state == State::runnable;
     Hash hash;
-    hash.add(blocked_frame(s, g, shown));
+    hash.add(runs ? nullptr : frame);
     hash.add(encode::creator_frame(s, g.created_by));
     hash.add(encode::status_text(g));
     hash.add(g.object_kind);
@@ -89,7 +91,8 @@ Sites::Sites(const Snapshot& s) {
     if (is_new) sites_.emplace_back().id = hash.value();
     Site& site = sites_[at->second];
     site.count = encode::saturating_add(site.count, g.count);
-    site.groups.push_back(i);
+    // The first one stands for all: of those that run one whose stack could be had.
+    site.groups.insert(runs && frame ? site.groups.begin() : site.groups.end(), i);
     by_group_.push_back(at->second);
   }
   std::vector<uint32_t> order(sites_.size()), place(sites_.size());

@@ -1,6 +1,7 @@
 // Sites: the goroutines of a snapshot by what a leak of theirs would have in common: created at one
 // place, blocked at one place, for one reason, on one kind of object. Labels and the rest of the
-// stack do not matter: one bug is one site.
+// stack do not matter: one bug is one site. Goroutines that run are anywhere in their loops, so for
+// them who created them is all that counts.
 //
 // A site's id is made of names and lines, not of addresses: it is the same in all snapshots of a
 // program, also of its next process. Pure functions over Snapshots; thread-safe.
