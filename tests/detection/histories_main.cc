@@ -1,4 +1,4 @@
-// weir-detect-histories: how good History is on synthetic histories, as Markdown.
+// weir-detect-histories: how good the Detector is on synthetic histories, as Markdown.
 //
 //   weir-detect-histories [--seed=N] [--histories=N] [--class=TEXT]    same seed, same output;
 //                                                      exit status 1 if the targets are missed
@@ -16,7 +16,8 @@
 #include <string_view>
 #include <vector>
 
-#include <weir/profiler/history.h>
+#include <weir/profiler/detector.h>
+#include <weir/profiler/finding.h>
 #include <weir/profiler/sites.h>
 
 #include "histories.h"
@@ -27,8 +28,8 @@ namespace weir::detection {
 namespace {
 
 using profiler::Certainty;
-using profiler::Growth;
-using profiler::History;
+using profiler::Detector;
+using profiler::Finding;
 using profiler::Sites;
 using profiler::Snapshot;
 
@@ -108,13 +109,13 @@ std::vector<Outcome> play(Player& player) {
   const size_t places = player.scene().places.size();
   std::vector<Outcome> outcomes(places);
   std::vector<uint64_t> ids(places), since(places), rises(places), leaked(places);
-  History history;
+  Detector detector;
   std::optional<Snapshot> snapshot;
   while (player.next(snapshot)) {
     if (!snapshot) continue;
     const Sites sites(*snapshot);
-    history.add(*snapshot, sites, player.at_ns());
-    const std::vector<Growth> growths = history.growths();
+    detector.observe(*snapshot, player.at_ns());
+    const std::vector<Finding>& findings = detector.findings().findings;
     for (size_t i = 0; i < places; ++i) {
       Outcome& o = outcomes[i];
       o.leaks = player.scene().places[i].leaking != nullptr;
@@ -126,10 +127,10 @@ std::vector<Outcome> play(Player& player) {
         o.allowed = std::max(kOrdinary, 2 * since[i]);
       }
       leaked[i] = now;
-      const auto growth = std::find_if(growths.begin(), growths.end(),
-                                       [&](const Growth& g) { return g.site == ids[i]; });
-      const bool likely = growth != growths.end() && growth->verdict == Certainty::likely;
-      o.suspected |= growth != growths.end() && !likely;
+      const auto finding = std::find_if(findings.begin(), findings.end(),
+                                        [&](const Finding& f) { return f.site == ids[i]; });
+      const bool likely = finding != findings.end() && finding->certainty != Certainty::suspect;
+      o.suspected |= finding != findings.end() && !likely;
       o.after += o.found || likely;
       if (!likely) continue;
       ++o.called;
