@@ -324,12 +324,12 @@ TEST(Describe, SuspicionLooksAtAFewOnly) {
   g.members.resize(100);
   for (size_t i = 0; i < g.members.size(); ++i) {
     g.members[i].goid = i + 2;
-    g.members[i].since_ns = i < 64 ? 1 : 2;
+    g.members[i].since_ns = i < 16 ? 1 : 2;
     g.members[i].first_object = static_cast<uint32_t>(i);
     g.members[i].object_count = g.members[i].objects_total = 1;
-    s.snapshot.objects.push_back(channel(i + 1, i < 64 ? 2 : 1));
+    s.snapshot.objects.push_back(channel(i + 1, i < 16 ? 2 : 1));
   }
-  EXPECT_EQ(suspicion(s, "work"), Suspicion::plain);  // the 65th would be another
+  EXPECT_EQ(suspicion(s, "work"), Suspicion::plain);  // the 17th would be another
 }
 
 // ---- a live program ----

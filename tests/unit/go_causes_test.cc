@@ -146,6 +146,7 @@ TEST(GoCauses, BodiesThatWereNotClosed) {
 // Where connections are idle, their writers are nothing but that.
 TEST(GoCauses, IdleConnectionsAreNoBodies) {
   testing::SnapshotBuilder b;
+  b.snapshot.source = "debug=2";
   const auto in = [&b](const std::string& function) {
     return b.stack({b.call(function.size(), "net/http.(*persistConn)." + function, "transport.go",
                            static_cast<int>(function.size()), 1)});
@@ -160,6 +161,7 @@ TEST(GoCauses, IdleConnectionsAreNoBodies) {
 
 TEST(GoCauses, TheRuntimesOwnAreHealthy) {
   testing::SnapshotBuilder b;
+  b.snapshot.source = "debug=2";
   uint64_t goid = 2;
   for (const char* const reason : {"GC worker (idle)", "GC sweep wait", "GC scavenge wait",
                                    "force gc (idle)", "finalizer wait", "cleanup wait"}) {
