@@ -29,8 +29,9 @@ struct Place {
 Snapshot snapshot(const std::vector<Place>& places, int64_t now) {
   SnapshotBuilder b;
   b.snapshot.taken_at_ns += now;
-  uint64_t address = 0x1000, goid = 1;
+  uint64_t address = 0x1000, goid = 0;
   for (const Place& p : places) {
+    goid = (goid / 100'000 + 1) * 100'000;  // who stays keeps its id
     const uint32_t stack = b.stack({b.call(address++, p.function, "app.cc", 7, 1)});
     std::vector<uint64_t> goids;
     for (size_t i = 0; i < p.born.size(); i++) goids.push_back(goid++);
