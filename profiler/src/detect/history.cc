@@ -25,6 +25,8 @@ using survival::Judgement;
 using survival::Sight;
 using survival::Tick;
 
+// In the year 2200: later times are not believed.
+constexpr int64_t kLatest_ns = 7'258'118'400'000'000'000;
 // Who asks one program in turns has two sources: texts and profiles.
 constexpr size_t kMaxLanes = 2;
 // Counts that only rise are those of a leak if they rise as independent arrivals do, whose variance
@@ -133,7 +135,10 @@ History& History::operator=(History&&) noexcept = default;
 void History::add(const Snapshot& s, const Sites& sites, int64_t at_ns) {
   if (at_ns <= impl_->at_ns) return;
   impl_->at_ns = at_ns;
-  if (s.taken_at_ns != 0) impl_->wall_offset_ns = s.taken_at_ns - at_ns;
+  // What a dump says may be anything; 0: it does not tell.
+  if (s.taken_at_ns > 0 && s.taken_at_ns < kLatest_ns) {
+    impl_->wall_offset_ns = s.taken_at_ns - at_ns;
+  }
   std::vector<Lane>& lanes = impl_->lanes;
   const auto lane = std::find_if(lanes.begin(), lanes.end(), [&](const Lane& l) {
     return l.source() == s.source && l.has_time_for(at_ns);

@@ -30,6 +30,9 @@ constexpr int64_t kEmpty_ns = 8 * 24 * 60 * kMinute_ns;
 
 uint32_t narrow(uint64_t n) { return static_cast<uint32_t>(std::min<uint64_t>(n, UINT32_MAX)); }
 
+// Of the capture. What a dump says may be anything.
+int64_t duration_of(const Snapshot& s) { return std::clamp<int64_t>(s.duration_ns, 0, kMinute_ns); }
+
 bool is_exact(const Snapshot& s) { return s.source == "weir"; }
 
 // A wait that a timer ends: it is short and comes again.
@@ -92,7 +95,7 @@ bool Lane::is_new_process(const Snapshot& s, const Census& census, int64_t at_ns
   if (pid_ != 0 && s.pid != 0 && pid_ != s.pid) return true;
   if (!process_.empty() && !s.process.empty() && process_ != s.process) return true;
   if (census.members == 0 || census_.members == 0) return false;
-  const int64_t blur_ns = is_exact(s) ? duration_ns_ + s.duration_ns + kTick_ns : kMinute_ns;
+  const int64_t blur_ns = is_exact(s) ? duration_ns_ + duration_of(s) + kTick_ns : kMinute_ns;
   if (census.oldest_ns > at_ns - at_ns_ + blur_ns) return false;
   // Where nobody's wait was known to be long before either, only ids that start from the beginning
   // again say it.
@@ -208,8 +211,7 @@ void Lane::add(const Snapshot& s, const Sites& sites, int64_t at_ns, size_t max_
   times.now = tick(at_ns);
   times.first = is_new_process(s, census, at_ns);
   times.before = times.first ? times.now : tick(at_ns_);
-  times.blur =
-      kBlur + static_cast<Tick>(std::max<int64_t>(duration_ns_ + s.duration_ns, 0) / kTick_ns);
+  times.blur = kBlur + static_cast<Tick>((duration_ns_ + duration_of(s)) / kTick_ns);
   times.minutes = census.oldest_ns >= kMinute_ns;
   if (times.first) begin_anew(times.now);
   follow_fewer(census.members);
@@ -232,7 +234,7 @@ void Lane::add(const Snapshot& s, const Sites& sites, int64_t at_ns, size_t max_
   census_ = census;
   process_ = s.process;
   pid_ = s.pid;
-  duration_ns_ = s.duration_ns;
+  duration_ns_ = duration_of(s);
 }
 
 size_t Lane::bytes() const {
