@@ -9,7 +9,7 @@ KERNELS = os.environ["WEIR_DETECT_KERNELS"]
 
 class Kernels(unittest.TestCase):
     def test_every_leak_is_found_and_no_healthy_one_reported(self):
-        run = subprocess.run([KERNELS, "--jobs=2", "--seed=1"], capture_output=True, text=True, timeout=580)
+        run = subprocess.run([KERNELS, "--jobs=4", "--seed=1"], capture_output=True, text=True, timeout=580)
         # 0: all leaks found, of the right kind and at the right place; nothing wrong is certain; precision >= 0.99.
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
         self.assertNotIn("WRONG AND CERTAIN", run.stdout)
