@@ -17,7 +17,8 @@
 // for the exit status. What was printed once is not printed again.
 //
 // The report is written to a file beside it, which then takes its name: it is there as a whole or
-// not at all. A process that ends before the end of a run writes none. Child processes have the
+// not at all. (FILE is looked up at that time: a program that changes its directory wants a full
+// path.) A process that ends before the end of a run writes none. Child processes have the
 // same environment: %p keeps their reports apart.
 #include <weir/run_hook.h>
 

@@ -3,8 +3,10 @@
 // This file is compiled without sanitizers: answer() runs in signal handlers.
 #include "present.h"
 
+#include <weir/go.h>
 #include <weir/introspect.h>
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 
@@ -35,10 +37,16 @@ void answer(const Goroutine& g, const Registers&, void* arg) {
   *static_cast<const LabelSet**>(arg) = g.labels;
 }
 
+using Clock = std::chrono::steady_clock;
+int64_t ns_since(Clock::time_point start) {
+  return std::chrono::nanoseconds(Clock::now() - start).count();
+}
+
 bool is_busy(State state) { return state != State::waiting && state != State::copystack; }
 
 // Nothing: no goroutine lives there.
-std::optional<Present> look(size_t slot, uint64_t mark) {
+std::optional<Present> look(size_t slot, uint64_t mark, uint64_t self) {
+  const auto start = Clock::now();
   for (int asks = 0;; ++asks) {
     Goroutine g;
     Registers regs;
@@ -50,11 +58,12 @@ std::optional<Present> look(size_t slot, uint64_t mark) {
       introspect::release(slot);
     }
     if (g.thread) return std::nullopt;
-    Present p{g.goid, g.parent_goid, false, is_busy(g.state), g.since_ns};
-    if (scan == Scan::running && mark != 0 &&
+    Present p{g.goid, g.parent_goid, false, false, is_busy(g.state), g.since_ns};
+    if (scan == Scan::running && mark != 0 && g.goid != self &&
         !introspect::interrupt(slot, g.goid, &answer, &labels, kAnswerNs)) {
-      // It stopped running meanwhile; or it does not answer, and is not known to be ours.
-      if (asks < kMaxAsks && introspect::alive(slot, g.goid)) continue;
+      // It stopped running meanwhile, or does not answer.
+      if (asks < kMaxAsks && ns_since(start) < kAnswerNs) continue;
+      p.unknown = true;
       return p;
     }
     p.marked = take_mark(labels, mark);
@@ -65,9 +74,10 @@ std::optional<Present> look(size_t slot, uint64_t mark) {
 }  // namespace
 
 std::vector<Present> present(uint64_t mark) {
+  const uint64_t self = goid();
   std::vector<Present> all;
   for (size_t slot = 0; slot < introspect::slot_count(); ++slot) {
-    if (const auto p = look(slot, mark)) all.push_back(*p);
+    if (const auto p = look(slot, mark, self)) all.push_back(*p);
   }
   return all;
 }

@@ -51,7 +51,9 @@ class Look {
     std::unordered_set<uint64_t> out = ancestors(all);
     out.insert(scope.options.ignore_current.begin(), scope.options.ignore_current.end());
     for (const Present& p : all) {
-      if (out.contains(p.goid) || (scope.mark != 0 && !p.marked)) continue;
+      if (out.contains(p.goid)) continue;
+      unsure_ |= p.unknown;
+      if (scope.mark != 0 && !p.marked) continue;
       left_.emplace(p.goid, p.busy || p.since_ns < pause.count());
     }
     if (left_.empty() || !scope.has_patterns()) return;
@@ -59,15 +61,17 @@ class Look {
     std::erase_if(left_, [&](const auto& l) { return out_by_name.contains(l.first); });
   }
 
-  bool empty() const { return left_.empty(); }
+  bool empty() const { return left_.empty() && !unsure_; }
   bool contains(uint64_t goid) const { return left_.contains(goid); }
   // Does one of them get on?
   bool busy() const {
-    return std::any_of(left_.begin(), left_.end(), [](const auto& l) { return l.second; });
+    return unsure_ ||
+           std::any_of(left_.begin(), left_.end(), [](const auto& l) { return l.second; });
   }
 
  private:
   std::unordered_map<uint64_t, bool> left_;  // goid -> busy
+  bool unsure_ = false;                      // of somebody who runs, whether he is left
 };
 
 // The calling thread is in the run of a settle_in_run.
