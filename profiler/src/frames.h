@@ -37,15 +37,18 @@ inline int foreignness(const Frame& f) {
   return f.function.starts_with("std::") || f.function.starts_with("__gnu_cxx::");
 }
 
-// The innermost of the frames there that are most the user's. A frame without a function where
-// nothing is known.
+// The innermost of the frames there that are most the user's: where http::Client::get is inlined it
+// was called on the user's behalf. A frame without a function where nothing is known.
 inline Frame frame_at(const Snapshot& s, uint32_t location) {
   if (location >= s.locations.size()) return {};
   const Location& l = s.locations[location];
+  const auto rank = [](const Frame& f) {
+    return f.function.starts_with("weir::http::") ? 1 : foreignness(f);
+  };
   const Frame* best = nullptr;
   for (const uint32_t f : l.frames) {
     if (f >= s.frames.size() || s.frames[f].function.empty()) continue;
-    if (!best || foreignness(s.frames[f]) < foreignness(*best)) best = &s.frames[f];
+    if (!best || rank(s.frames[f]) < rank(*best)) best = &s.frames[f];
   }
   if (best) return *best;
   Frame unknown;

@@ -100,4 +100,26 @@ std::string_view object_kind(std::string_view reason, std::span<const std::strin
   return "semaphore";
 }
 
+bool is_system(std::string_view reason, std::span<const std::string_view> functions) {
+  static constexpr std::string_view kReasons[] = {"finalizer wait", "cleanup wait",
+                                                  "force gc (idle)", "GOMAXPROCS updater (idle)",
+                                                  "trace reader (blocked)"};
+  return reason.starts_with("GC ") ||
+         std::find(std::begin(kReasons), std::end(kReasons), reason) != std::end(kReasons) ||
+         has(functions, "os/signal.signal_recv") || has(functions, "os/signal.loop") ||
+         has(functions, "runtime.ensureSigM") || has(functions, "runtime.ReadTrace");
+}
+
+bool accepts(std::span<const std::string_view> functions) {
+  return has(functions, "internal/poll.(*FD).Accept") || has(functions, "Listener).Accept");
+}
+
+bool reads_http(std::span<const std::string_view> functions) {
+  return has(functions, "net/http.(*persistConn).readLoop");
+}
+
+bool writes_http(std::span<const std::string_view> functions) {
+  return has(functions, "net/http.(*persistConn).writeLoop");
+}
+
 }  // namespace weir::profiler::go_frames

@@ -28,4 +28,17 @@ Wait infer(std::span<const std::string_view> functions);
 // by the functions (leaf first): Go before 1.20 says it for all locks.
 std::string_view object_kind(std::string_view reason, std::span<const std::string_view> functions);
 
+// One of the goroutines that Go's runtime keeps for itself: its garbage collector's, who waits for
+// finalizers or signals.
+bool is_system(std::string_view reason, std::span<const std::string_view> functions);
+
+// Waits for somebody to connect.
+bool accepts(std::span<const std::string_view> functions);
+
+// The two goroutines of a connection of net/http's client. While it is idle its reader is in IO
+// wait; in a select, it waits for the body of a response to be read or closed. Its writer is in a
+// select at all times.
+bool reads_http(std::span<const std::string_view> functions);
+bool writes_http(std::span<const std::string_view> functions);
+
 }  // namespace weir::profiler::go_frames

@@ -6,6 +6,7 @@
 #include <weir/profiler/wait_graph.h>
 
 #include <algorithm>
+#include <string>
 #include <unordered_map>
 
 namespace weir::profiler {
@@ -24,18 +25,18 @@ struct Waiter {
   bool on_stack = false;
 };
 
-bool is_lock(const Object& o) { return o.kind == "mutex" || o.kind == "rwmutex"; }
+bool is_lock(const std::string& kind) { return kind == "mutex" || kind == "rwmutex"; }
 
 std::vector<Waiter> waiters(const Snapshot& s) {
   std::vector<Waiter> all;
   for (uint32_t g = 0; g < s.groups.size(); ++g) {
     const Group& group = s.groups[g];
-    if (group.state != State::waiting) continue;
+    if (group.state != State::waiting || !is_lock(group.object_kind)) continue;
     for (uint32_t m = 0; m < group.members.size(); ++m) {
       const Member& member = group.members[m];
       if (member.object_count != 1 || member.first_object >= s.objects.size()) continue;
       const Object& o = s.objects[member.first_object];
-      if (!is_lock(o) || o.owner_goid == 0 || !o.owner_alive) continue;
+      if (!is_lock(o.kind) || o.owner_goid == 0 || !o.owner_alive) continue;
       if (member.since_ns < 0 || member.since_ns < s.duration_ns) continue;
       all.push_back({{member.goid, g, m, member.first_object}, o.owner_goid});
     }

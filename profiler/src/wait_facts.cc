@@ -2,17 +2,26 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "encode.h"
+#include "frames.h"
 
 namespace weir::profiler {
 
 using Stuck = WaitGraph::Stuck;
 
-WaitFacts::WaitFacts(const Snapshot& s) : s_(s) {
-  choose_records();
+namespace {
+
+bool is_lock(std::string_view kind) { return kind == "mutex" || kind == "rwmutex"; }
+
+}  // namespace
+
+WaitFacts::WaitFacts(const Snapshot& s, Scope scope) : s_(s) {
+  choose_records(scope);
   const std::vector<LockCycle> cycles = lock_cycles(s);
   cycles_ = cycles.size();
   std::map<std::vector<uint32_t>, uint32_t> classes;
@@ -30,16 +39,26 @@ WaitFacts::WaitFacts(const Snapshot& s) : s_(s) {
   find_stuck_owners();
 }
 
-void WaitFacts::choose_records() {
-  std::vector<uint32_t> by_address(s_.objects.size());
-  for (uint32_t i = 0; i < by_address.size(); ++i) by_address[i] = i;
+void WaitFacts::choose_records(Scope scope) {
+  canonical_.resize(s_.objects.size());
+  std::iota(canonical_.begin(), canonical_.end(), 0U);
+  std::vector<uint32_t> by_address;
+  if (scope == Scope::all) {
+    by_address = canonical_;
+  } else {
+    for (const Group& g : s_.groups) {
+      if (!is_lock(g.object_kind)) continue;
+      for (const Member& m : g.members) {
+        if (!objects_of(m).empty()) by_address.push_back(m.first_object);
+      }
+    }
+  }
   std::sort(by_address.begin(), by_address.end(), [this](uint32_t l, uint32_t r) {
     const Object &a = s_.objects[l], &b = s_.objects[r];
     if (a.address != b.address) return a.address < b.address;
     if (const bool oa = a.owner_goid != 0, ob = b.owner_goid != 0; oa != ob) return oa;
     return l < r;
   });
-  canonical_.resize(s_.objects.size());
   for (size_t i = 0; i < by_address.size(); ++i) {
     const uint32_t object = by_address[i];
     const bool is_same = i > 0 && s_.objects[object].address != 0 &&
@@ -53,20 +72,25 @@ void WaitFacts::choose_records() {
 // lock back after one of the waiters was looked at.
 void WaitFacts::find_stuck_owners() {
   std::unordered_set<uint64_t> owners;
-  for (const Object& o : s_.objects) {
-    if (o.owner_goid != 0 && o.owner_alive) owners.insert(o.owner_goid);
+  for (const Group& g : s_.groups) {
+    if (!is_lock(g.object_kind)) continue;
+    for (const Member& m : g.members) {
+      const Object* lock = lock_of(m);
+      if (lock && lock->owner_goid != 0 && lock->owner_alive) owners.insert(lock->owner_goid);
+    }
   }
   if (owners.empty()) return;
   std::unordered_map<uint64_t, std::vector<uint64_t>> behind;  // owner -> owners that wait for it
-  std::vector<uint64_t> todo;
+  std::vector<std::pair<uint64_t, Stuck>> todo;
   for (const Group& g : s_.groups) {
+    if (!is_lock(g.object_kind) && stuck_by_reason(g) == Stuck::no) continue;
     for (const Member& m : g.members) {
       if (!owners.contains(m.goid)) continue;
       const Object* lock = lock_of(m);
       if (lock && lock->owner_goid != 0 && lock->owner_alive) next_[m.goid] = lock->owner_goid;
       if (m.since_ns < 0 || m.since_ns < s_.duration_ns) continue;
-      if (stuck(g, m) != Stuck::no) {
-        todo.push_back(m.goid);
+      if (const Stuck why = stuck(g, m); why != Stuck::no) {
+        todo.emplace_back(m.goid, why);
       } else if (const auto next = next_.find(m.goid); next != next_.end()) {
         behind[next->second].push_back(m.goid);
       }
@@ -74,10 +98,10 @@ void WaitFacts::find_stuck_owners() {
   }
   stuck_owners_.insert(todo.begin(), todo.end());
   while (!todo.empty()) {
-    const uint64_t owner = todo.back();
+    const auto [owner, why] = todo.back();
     todo.pop_back();
     for (const uint64_t goid : behind[owner]) {
-      if (stuck_owners_.insert(goid).second) todo.push_back(goid);
+      if (stuck_owners_.emplace(goid, why).second) todo.emplace_back(goid, why);
     }
   }
 }
@@ -90,7 +114,7 @@ std::span<const Object> WaitFacts::objects_of(const Member& m) const {
 const Object* WaitFacts::lock_of(const Member& m) const {
   const auto objects = objects_of(m);
   if (objects.size() != 1) return nullptr;
-  if (objects[0].kind != "mutex" && objects[0].kind != "rwmutex") return nullptr;
+  if (!is_lock(objects[0].kind)) return nullptr;
   return &s_.objects[canonical(m.first_object)];
 }
 
@@ -140,6 +164,12 @@ Stuck WaitFacts::stuck(const Group& g, const Member& m) const {
   return why == Stuck::lock_cycle ? Stuck::behind : why;
 }
 
+Stuck WaitFacts::root(const Member& m) const {
+  const Object* lock = lock_of(m);
+  const auto owner = lock ? stuck_owners_.find(lock->owner_goid) : stuck_owners_.end();
+  return owner == stuck_owners_.end() ? Stuck::no : owner->second;
+}
+
 std::string describe(const Snapshot& s, const Object& o) {
   std::string text;
   const auto add = [&text](std::string_view before, uint64_t n, std::string_view after = {}) {
@@ -184,6 +214,19 @@ std::string describe(const Snapshot& s, const Object& o) {
     if (o.status != 0) add("status ", static_cast<uint64_t>(o.status));
   }
   return text;
+}
+
+std::vector<std::pair<std::string, Frame>> places_of(const Snapshot& s, const Object& o) {
+  std::vector<std::pair<std::string, Frame>> places;
+  for (const auto& [what, at] :
+       {std::pair("locked", o.locked_at),
+        {"last read-locked", o.rlocked_at},
+        {"last Add", o.added_at},
+        {"last Done", o.done_at},
+        {o.kind == "semaphore" ? "last release" : "last signal", o.signalled_at}}) {
+    if (Frame f = frame_at(s, at); !f.function.empty()) places.emplace_back(what, std::move(f));
+  }
+  return places;
 }
 
 }  // namespace weir::profiler

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <weir/profiler/snapshot.h>
@@ -18,7 +18,11 @@ class WaitFacts {
  public:
   using Stuck = WaitGraph::Stuck;
 
-  explicit WaitFacts(const Snapshot& s);
+  // The objects whose records are compared. `locks`: canonical() of any other is the object itself;
+  // the cost is that of the goroutines that wait for locks, however many others there are.
+  enum class Scope : uint8_t { all, locks };
+
+  explicit WaitFacts(const Snapshot& s, Scope scope = Scope::all);
 
   size_t cycles() const { return cycles_; }
   // An object was seen by each of its waiters, at different times. The record that counts for all:
@@ -35,6 +39,8 @@ class WaitFacts {
   // stack of one of our own tells.
   Stuck stuck_by_reason(const Group& g) const;
   Stuck stuck(const Group& g, const Member& m) const;
+  // Of one that is stuck behind others: why the last of these is.
+  Stuck root(const Member& m) const;
   // Cycles alike, of goroutines of the same groups, are one class; 0: in none. Only these may be
   // put together, or a picture would show cycles that there are not.
   uint32_t cycle_class(const Member& m) const;
@@ -43,7 +49,7 @@ class WaitFacts {
   Stuck stuck(uint32_t object) const;
 
  private:
-  void choose_records();
+  void choose_records(Scope scope);
   void find_stuck_owners();
 
   const Snapshot& s_;
@@ -52,10 +58,12 @@ class WaitFacts {
   std::unordered_map<uint64_t, uint32_t> in_cycle_;       // goid -> class of its cycle
   std::unordered_map<uint32_t, uint32_t> cycle_objects_;  // record that counts -> class
   std::unordered_map<uint64_t, uint64_t> next_;  // owner -> owner of the lock that it waits for
-  std::unordered_set<uint64_t> stuck_owners_;    // goids
+  std::unordered_map<uint64_t, Stuck> stuck_owners_;  // goid -> why, of the last in its chain
 };
 
 // What is known of an object, in words: "cap 0, 3 sent, 3 received".
 std::string describe(const Snapshot& s, const Object& o);
+// Where what happened to it last: "locked", "last Add" ..
+std::vector<std::pair<std::string, Frame>> places_of(const Snapshot& s, const Object& o);
 
 }  // namespace weir::profiler

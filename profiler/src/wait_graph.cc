@@ -208,14 +208,7 @@ class Builder {
       node.made_at = frame_at(s_, o.made_at);
       node.example = o;
       node.detail = describe(s_, o);
-      for (const auto& [what, at] :
-           {std::pair("locked", o.locked_at),
-            {"last read-locked", o.rlocked_at},
-            {"last Add", o.added_at},
-            {"last Done", o.done_at},
-            {o.kind == "semaphore" ? "last release" : "last signal", o.signalled_at}}) {
-        if (Frame f = frame_at(s_, at); !f.function.empty()) node.places.emplace_back(what, f);
-      }
+      node.places = places_of(s_, o);
     }
     if (has_owner) holds_.emplace_back(known->second, o.owner_goid, o.address);
     return known->second;

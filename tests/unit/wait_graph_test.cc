@@ -99,6 +99,7 @@ TEST(LockCycles, ALongOneNeedsNoStack) {
   constexpr uint64_t kMany = 200'000;
   const uint32_t stack = s.stack({s.call(0x10, "lock", "f.cc", 1, 1)});
   Group& g = s.counted(stack, "sync.Mutex.Lock", kMany);
+  g.object_kind = "mutex";
   for (uint64_t i = 0; i < kMany; ++i) {
     Object o;
     o.kind = "mutex";

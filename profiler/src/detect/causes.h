@@ -2,6 +2,8 @@
 // site's goroutines wait for in words. Pure functions.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include <weir/profiler/finding.h>
@@ -12,16 +14,17 @@ namespace weir::profiler::causes {
 
 // How much a wait of this pattern says by itself.
 enum class Suspicion : uint8_t {
-  healthy,  // never a leak: the runtime's own, a timer that will fire, an accepting listener
+  healthy,  // never a leak: the runtime's own, an accepting listener, who runs for a moment
   weak,     // long waits are usual here: growth alone may make it suspect (IO wait, system calls)
-  plain,    // growth makes it likely; age says nothing: workers wait for work
-  strong,   // growth makes it likely, and age alone suspect: nobody else can reach the channel,
-            // http bodies, Add and Done that do not match, forgotten contexts
+  plain,    // growth makes it likely; age says nothing: workers wait for work, loops for ticks
+  strong,   // growth makes it likely, and age alone suspect: nobody else seems to have the channel,
+            // its timer is stopped, http bodies, forgotten contexts, who runs without an end
 };
 
 // The proven ones, one Finding for each site and kind, with certainty `certain`: nil channels,
-// selects without cases, locks whose owner has exited, cycles of locks and who waits behind them,
-// everything asleep. `count`, `goids`, `stack` are of the proven goroutines only.
+// selects without cases, locks whose owner has exited, cycles of locks, who waits behind any of
+// these, and what Go's goroutineleak profile has proved. `count`, `goids`, `stack` are of the
+// proven goroutines only; each is in one Finding. A cycle is at the site of its smallest goid.
 std::vector<Finding> proven(const Snapshot& s, const Sites& sites);
 
 struct Description {
@@ -30,7 +33,11 @@ struct Description {
 };
 // All goroutines of a site.
 Description describe(const Snapshot& s, const Site& site);
-// Suspicion alone, without the cost of words: for all sites of each sample.
+// Suspicion alone, without the cost of words: for all sites of each sample. Looks at a few of the
+// site's goroutines.
 Suspicion suspicion(const Snapshot& s, const Site& site);
+
+// What the snapshot shows beside its goroutines: forgotten contexts that some wait for. Sentences.
+std::vector<std::string> notes(const Snapshot& s);
 
 }  // namespace weir::profiler::causes
