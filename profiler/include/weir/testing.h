@@ -31,9 +31,11 @@
 // who captures by reference joins.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -102,7 +104,8 @@ inline constexpr int kLeakStatus = 66;
 
 // Watches the goroutines that descend from the calling goroutine or thread, from here to its end.
 // Guards may be nested: a goroutine belongs to all that it was started in. To be destroyed by the
-// goroutine that made it, in the order of scopes (with_labels is one, too).
+// goroutine that made it, in the order of scopes (with_labels is one, too). In a child by fork(2),
+// a guard of the parent's finds nothing: no goroutine runs there.
 class LeakGuard {
  public:
   // Throws std::bad_alloc.
@@ -119,6 +122,7 @@ class LeakGuard {
  private:
   LeakOptions options_;
   uint64_t mark_;
+  pid_t process_;
   weir::detail::label_scope scope_;
   bool checked_ = false;
 };
@@ -146,10 +150,12 @@ inline void fail_current_test(const Leaks& leaks) { ADD_FAILURE() << leaks.text(
 class LeakListener : public ::testing::EmptyTestEventListener {
  public:
   explicit LeakListener(LeakOptions options) : options_(std::move(options)) {}
+  // Within a test, by exit(3): nobody is judged then.
+  ~LeakListener() override { (void)guard_.release(); }
 
   void OnTestStart(const ::testing::TestInfo& test) override {
     options_.name = std::string(test.test_suite_name()) + "." + test.name();
-    guard_.emplace(options_);
+    guard_ = std::make_unique<LeakGuard>(options_);
   }
   // A failure that is added here counts: GoogleTest asks for the result afterwards.
   void OnTestEnd(const ::testing::TestInfo& test) override {
@@ -164,7 +170,7 @@ class LeakListener : public ::testing::EmptyTestEventListener {
 
  private:
   LeakOptions options_;
-  std::optional<LeakGuard> guard_;
+  std::unique_ptr<LeakGuard> guard_;
 };
 
 }  // namespace googletest

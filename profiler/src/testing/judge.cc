@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "frames.h"
 #include "prune.h"
 #include "roomy_stack.h"
+#include "wait_facts.h"
 
 namespace weir::testing {
 
@@ -88,19 +88,29 @@ std::string seconds(std::chrono::nanoseconds ns) {
   return text;
 }
 
-// What is proven of a site says it all, but for those whose wait is not proven.
-void describe_site(const Snapshot& s, const profiler::Site& site, uint64_t proven,
-                   std::vector<Finding>& findings) {
-  if (proven >= site.count) return;
-  if (proven > 0) {
-    const auto said = std::ranges::find(findings, site.id, &Finding::site);
-    said->evidence.push_back("At the same place, " + std::to_string(site.count - proven) +
-                             " more were left behind, of which that is not proven.");
-    return;
+// Those that causes::proven has told of.
+std::unordered_set<uint64_t> proven_ones(const Snapshot& s) {
+  const profiler::WaitFacts facts(s, profiler::WaitFacts::Scope::locks);
+  std::unordered_set<uint64_t> goids;
+  for (const Group& g : s.groups) {
+    for (const Member& m : g.members) {
+      if (g.leaked || facts.stuck(g, m) != profiler::WaitFacts::Stuck::no) goids.insert(m.goid);
+    }
   }
-  auto [finding, suspicion] = profiler::causes::describe(s, site);
-  finding.certainty = suspicion >= Suspicion::plain ? Certainty::likely : Certainty::suspect;
-  findings.push_back(std::move(finding));
+  return goids;
+}
+
+// Each goroutine in one of them.
+std::vector<Finding> find(Snapshot s) {
+  std::vector<Finding> findings = profiler::causes::proven(s, profiler::Sites(s));
+  keep_only(s, [out = proven_ones(s)](uint64_t goid) { return !out.contains(goid); });
+  const profiler::Sites sites(s);
+  for (const profiler::Site& site : sites.all()) {
+    auto [finding, suspicion] = profiler::causes::describe(s, site);
+    finding.certainty = suspicion >= Suspicion::plain ? Certainty::likely : Certainty::suspect;
+    findings.push_back(std::move(finding));
+  }
+  return findings;
 }
 
 Leaks judge_here(const Scope& scope, const std::function<bool(uint64_t)>& is_left,
@@ -114,16 +124,11 @@ Leaks judge_here(const Scope& scope, const std::function<bool(uint64_t)>& is_lef
   leaks.findings.target = scope.options.name.empty() ? s.process : scope.options.name;
   leaks.findings.taken_at_ns = s.taken_at_ns;
   leaks.findings.goroutines = s.total;
+  const int64_t taken_at_ns = s.taken_at_ns;
   std::vector<Finding>& findings = leaks.findings.findings;
-  const profiler::Sites sites(s);
-  findings = profiler::causes::proven(s, sites);
-  std::unordered_map<uint64_t, uint64_t> proven;  // site -> goroutines
-  for (const Finding& f : findings) proven[f.site] += f.count;
-  for (const profiler::Site& site : sites.all()) {
-    describe_site(s, site, proven[site.id], findings);
-  }
+  findings = find(std::move(s));
   for (Finding& f : findings) {
-    f.first_seen_ns = f.last_seen_ns = s.taken_at_ns;
+    f.first_seen_ns = f.last_seen_ns = taken_at_ns;
     f.peak = f.count;
     f.evidence.push_back("Still there after " + seconds(waited) + " of waiting for the end.");
   }

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -184,10 +185,16 @@ void end() noexcept {
   if (!settings.on || settling()) return;
   try {
     const LeakOptions options;
-    const Leaks leaks = settle({0, options, settings.ignore.get()});
+    Leaks leaks = settle({0, options, settings.ignore.get()});
     if (is_new(leaks)) print(leaks.text());
     fail_at_exit(Watcher::run, !leaks.empty());
-    if (!settings.report.empty()) write_report(leaks.findings, path_of(settings.report));
+    if (settings.report.empty()) return;
+    if (leaks.empty()) {
+      leaks.findings.target = program_invocation_short_name;
+      leaks.findings.taken_at_ns =
+          std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+    }
+    write_report(leaks.findings, path_of(settings.report));
   } catch (const std::exception& e) {
     print(std::string("weir: ") + e.what() + "\n");
     fail_at_exit(Watcher::run, true);

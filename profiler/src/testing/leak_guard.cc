@@ -1,16 +1,14 @@
 // LeakGuard and what goes with it (testing.h).
 #include <weir/testing.h>
 
-#include <weir/introspect.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "encode_text.h"
 #include "exit_status.h"
 #include "present.h"
 #include "settle.h"
@@ -42,8 +40,7 @@ std::vector<uint64_t> current_goroutines() {
 std::string Leaks::text() const {
   std::string text;
   if (empty()) return text;
-  profiler::encode::append_clean(text, findings.target);
-  text.append(": ").append(std::to_string(findings.goroutines));
+  text.append(std::to_string(findings.goroutines));
   text.append(findings.goroutines == 1 ? " goroutine was" : " goroutines were");
   text.append(" left behind.\n");
   profiler::write_findings_text(findings, [&text](std::string_view piece) {
@@ -60,7 +57,7 @@ Leaks find_leaks(const LeakOptions& options) {
 LeakHandler set_leak_handler(LeakHandler next) noexcept { return handler.exchange(next); }
 
 LeakGuard::LeakGuard(LeakOptions options)
-    : options_(std::move(options)), mark_(next_mark()), scope_({}, mark_) {}
+    : options_(std::move(options)), mark_(next_mark()), process_(getpid()), scope_({}, mark_) {}
 
 LeakGuard::~LeakGuard() {
   if (checked_) return;
@@ -77,6 +74,7 @@ LeakGuard::~LeakGuard() {
 
 Leaks LeakGuard::check() {
   checked_ = true;
+  if (getpid() != process_) return {};
   return settle_in_run({mark_, options_});
 }
 
