@@ -3,7 +3,7 @@
 
 namespace weir {
 
-// Called by each weir::run, on its caller's thread.
+// Called by each weir::run, on its caller's thread. They must not call run.
 struct RunHooks {
   // Before there are goroutines. What it throws, run throws. Null: nothing to do.
   void (*begin)() = nullptr;
