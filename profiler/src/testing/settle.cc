@@ -24,6 +24,7 @@ namespace weir::testing {
 namespace {
 
 using std::chrono::nanoseconds;
+using Clock = std::chrono::steady_clock;
 
 constexpr nanoseconds kFirstPause = std::chrono::microseconds(1);
 constexpr nanoseconds kLongestPause = std::chrono::milliseconds(100);
@@ -45,8 +46,8 @@ std::unordered_set<uint64_t> ancestors(const std::vector<Present>& all) {
 
 class Look {
  public:
-  // `pause`: since the look before.
-  Look(const Scope& scope, nanoseconds pause) {
+  // `since_last`: since the look before.
+  Look(const Scope& scope, nanoseconds since_last) {
     const std::vector<Present> all = present(scope.mark);
     std::unordered_set<uint64_t> out = ancestors(all);
     out.insert(scope.options.ignore_current.begin(), scope.options.ignore_current.end());
@@ -54,7 +55,7 @@ class Look {
       if (out.contains(p.goid)) continue;
       unsure_ |= p.unknown;
       if (scope.mark != 0 && !p.marked) continue;
-      left_.emplace(p.goid, p.busy || p.since_ns < pause.count());
+      left_.emplace(p.goid, p.busy || p.since_ns < since_last.count());
     }
     if (left_.empty() || !scope.has_patterns()) return;
     const std::unordered_set<uint64_t> out_by_name = ignored(scope);
@@ -105,17 +106,18 @@ Leaks settle_in_own_run(const Scope& scope) {
 bool settling() noexcept { return in_own_run; }
 
 Leaks settle(const Scope& scope) {
-  const auto start = std::chrono::steady_clock::now();
-  const nanoseconds timeout = std::max(scope.options.timeout, nanoseconds::zero());
-  nanoseconds paused{0}, pause{0};
-  for (;;) {
-    const Look look(scope, pause);
+  const auto start = Clock::now();
+  const nanoseconds timeout =
+      std::clamp(scope.options.timeout, nanoseconds::zero(), nanoseconds::max() / kPatience);
+  nanoseconds paused{0}, pause{0};  // as they were asked for
+  for (auto last = start;;) {
+    const auto now = Clock::now();
+    const Look look(scope, now - std::exchange(last, now));
     if (look.empty() && nobody(scope)) return {};
     const nanoseconds end = look.busy() ? timeout * kPatience : timeout;
     if (paused >= end) {
       return judge(
-          scope, [&look](uint64_t goid) { return look.contains(goid); },
-          std::chrono::steady_clock::now() - start);
+          scope, [&look](uint64_t goid) { return look.contains(goid); }, Clock::now() - start);
     }
     pause = std::min({std::max(pause * 2, kFirstPause), kLongestPause, end - paused});
     sleep_for(pause);
