@@ -63,6 +63,11 @@ bool has(std::span<const std::string_view> functions, std::string_view part) {
                      [part](std::string_view f) { return f.find(part) != f.npos; });
 }
 
+bool has_prefix(std::span<const std::string_view> functions, std::string_view prefix) {
+  return std::any_of(functions.begin(), functions.end(),
+                     [prefix](std::string_view f) { return f.starts_with(prefix); });
+}
+
 }  // namespace
 
 bool is_runtime(std::string_view function) {
@@ -104,10 +109,14 @@ bool is_system(std::string_view reason, std::span<const std::string_view> functi
   static constexpr std::string_view kReasons[] = {"finalizer wait", "cleanup wait",
                                                   "force gc (idle)", "GOMAXPROCS updater (idle)",
                                                   "trace reader (blocked)"};
-  return reason.starts_with("GC ") ||
-         std::find(std::begin(kReasons), std::end(kReasons), reason) != std::end(kReasons) ||
-         has(functions, "os/signal.signal_recv") || has(functions, "os/signal.loop") ||
-         has(functions, "runtime.ensureSigM") || has(functions, "runtime.ReadTrace");
+  if (reason.starts_with("GC ") ||
+      std::find(std::begin(kReasons), std::end(kReasons), reason) != std::end(kReasons)) {
+    return true;
+  }
+  static constexpr std::string_view kFunctions[] = {"os/signal.signal_recv", "os/signal.loop",
+                                                    "runtime.ensureSigM", "runtime.ReadTrace"};
+  return std::any_of(std::begin(kFunctions), std::end(kFunctions),
+                     [functions](std::string_view f) { return has_prefix(functions, f); });
 }
 
 bool accepts(std::span<const std::string_view> functions) {
@@ -115,11 +124,11 @@ bool accepts(std::span<const std::string_view> functions) {
 }
 
 bool reads_http(std::span<const std::string_view> functions) {
-  return has(functions, "net/http.(*persistConn).readLoop");
+  return has_prefix(functions, "net/http.(*persistConn).readLoop");
 }
 
 bool writes_http(std::span<const std::string_view> functions) {
-  return has(functions, "net/http.(*persistConn).writeLoop");
+  return has_prefix(functions, "net/http.(*persistConn).writeLoop");
 }
 
 }  // namespace weir::profiler::go_frames

@@ -23,7 +23,8 @@ namespace weir::profiler::causes {
 
 namespace {
 
-constexpr size_t kMaxRequests = 3;  // of those that left bodies open, told one by one
+constexpr uint64_t kMaxForChildren = 100'000;  // goroutines; more take too long to look through
+constexpr size_t kMaxRequests = 3;             // of those that left bodies open, told one by one
 
 // All that a crowd waits for.
 struct Tally {
@@ -84,7 +85,7 @@ class Explainer {
 
   void explain() {
     explain_kind();
-    if (is_cancellable(s_, crowd_.group()) && all_contexts_forgotten(s_)) {
+    if (all_contexts_forgotten(s_) && is_cancellable(s_, crowd_.group())) {
       add("A context can end the wait, too, but nobody can cancel any of those that are waited "
           "for, "
           "except by a parent.");
@@ -250,7 +251,7 @@ class Explainer {
     add(which("WaitGroup", "WaitGroups") + "Add has counted " + std::to_string(o->adds) +
         last_at(s_, o->added_at) + "; Done " + std::to_string(o->dones) + last_at(s_, o->done_at) +
         "; the counter is " + std::to_string(o->counter) + made_at(s_, *o) + ".");
-    if (s_.left_out == 0 && !has_children()) {
+    if (s_.left_out == 0 && s_.total <= kMaxForChildren && !has_children()) {
       add("No goroutine is left that the waiting ones have started.");
     }
   }
@@ -283,8 +284,7 @@ class Explainer {
   }
 
   void explain_bodies() {
-    const std::vector<std::string_view> functions = functions_of(s_, crowd_.group());
-    if (go_frames::writes_http(functions)) {
+    if (go_frames::writes_http(functions_of(s_, crowd_.group()))) {
       const HttpReaders readers = http_readers(s_);
       f_.cause = who("writes for a connection", "write for connections") +
                  " of an HTTP client, kept by responses whose bodies were not closed.";

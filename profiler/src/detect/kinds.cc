@@ -16,8 +16,11 @@ namespace weir::profiler::causes {
 namespace {
 
 constexpr int64_t kLongRun_ns = 5'000'000'000;  // without a call into the runtime
-// Members that are looked at of a site: suspicion is asked for all sites of each sample.
-constexpr size_t kLooks = 64;
+// Members that are looked at of a site: suspicion is asked for all sites of each sample. For the
+// same reason no stack of ours is looked through for Go's functions.
+constexpr size_t kLooks = 16;
+
+bool may_be_go(const Snapshot& s) { return s.source != "weir"; }
 
 // The longest waiting one of a few members: the one whose wait its age would be held against.
 struct Oldest {
@@ -74,7 +77,8 @@ bool is_forsaken(const Snapshot& s, const Site& site, const Member& m) {
   });
 }
 
-bool accepts(const Snapshot& s, std::span<const std::string_view> functions, const Member* m) {
+bool accepts(const Snapshot& s, const Group& g, const Member* m) {
+  const std::vector<std::string_view> functions = functions_of(s, g);
   if (go_frames::accepts(functions)) return true;
   if (std::any_of(functions.begin(), functions.end(), [](std::string_view f) {
         return f.starts_with("weir::net::") && f.find("accept") != f.npos;
@@ -140,6 +144,7 @@ Kind kind_of(const Snapshot& s, const Group& g) {
   if (reason.starts_with("chan send")) return Kind::chan_send;
   if (reason.starts_with("chan receive")) return Kind::chan_receive;
   if (reason.starts_with("select")) {
+    if (!may_be_go(s)) return Kind::select;
     const std::vector<std::string_view> functions = functions_of(s, g);
     if (go_frames::reads_http(functions)) return Kind::http_body;
     if (!go_frames::writes_http(functions)) return Kind::select;
@@ -174,15 +179,17 @@ Suspicion suspicion(const Snapshot& s, const Site& site) {
   const Oldest oldest = oldest_of(s, site);
   if (!oldest.group) return Suspicion::healthy;
   const Group& g = *oldest.group;
-  const std::vector<std::string_view> functions = functions_of(s, g);
-  if (go_frames::is_system(g.wait_reason, functions)) return Suspicion::healthy;
-  // An idle connection's writer looks like that of one whose body was not closed.
-  if (go_frames::writes_http(functions)) return Suspicion::plain;
+  if (may_be_go(s)) {
+    const std::vector<std::string_view> functions = functions_of(s, g);
+    if (go_frames::is_system(g.wait_reason, functions)) return Suspicion::healthy;
+    // An idle connection's writer looks like that of one whose body was not closed.
+    if (go_frames::writes_http(functions)) return Suspicion::plain;
+  }
   switch (kind_of(s, g)) {
     case Kind::spinning:
       return of_runner(g);
     case Kind::io_wait:
-      return accepts(s, functions, oldest.member) ? Suspicion::healthy : Suspicion::weak;
+      return accepts(s, g, oldest.member) ? Suspicion::healthy : Suspicion::weak;
     case Kind::syscall:
       return Suspicion::weak;
     case Kind::http_body:
@@ -197,7 +204,7 @@ Suspicion suspicion(const Snapshot& s, const Site& site) {
     default:
       break;
   }
-  const bool is_forgotten = is_cancellable(s, g) && all_contexts_forgotten(s);
+  const bool is_forgotten = all_contexts_forgotten(s) && is_cancellable(s, g);
   return is_forgotten ? Suspicion::strong : Suspicion::plain;
 }
 
