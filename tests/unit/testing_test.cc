@@ -329,20 +329,20 @@ TEST_P(LeakGuards, TellsTheHandlerUnlessItWasAsked) {
 }
 
 TEST(ExpectNoGoroutineLeaks, FailsTheTest) {
-  static Waiters* waiters = new Waiters;
+  Waiters waiters;
   const LeakGuard guard(patient());
-  weir::run([] {
+  weir::run([&] {
     EXPECT_NO_GOROUTINE_LEAKS();
-    waiters->add();
+    waiters.add();
     EXPECT_NONFATAL_FAILURE_ON_ALL_THREADS(
         EXPECT_NO_GOROUTINE_LEAKS(.timeout = milliseconds(1), .name = "n") << "more",
         "1 goroutine was left behind.");
-    if (waiters)
+    if (waiters.channel())
       EXPECT_NO_GOROUTINE_LEAKS(.ignore_top_function = {"a", "spotted::wait_for"},
                                 .timeout = hours(1));
     else
       ADD_FAILURE();
-    waiters->release();
+    waiters.release();
   });
 }
 
