@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -30,6 +31,7 @@ std::string_view cut(std::string_view text, size_t max) noexcept {
 class Draft {
  public:
   explicit Draft(const label_set* from) {
+    if (from) marks_ = from->marks();
     for (size_t i = 0; from && i < from->count; i++) labels_[count_++] = (*from)[i];
   }
 
@@ -51,14 +53,20 @@ class Draft {
     *at = {label.key, cut(label.value, kMaxLabelValue)};
   }
 
-  // With one reference.
-  label_set* make() const {
-    const size_t head = sizeof(label_set) + count_ * sizeof(label_set::entry);
+  // With one reference. `mark`: 0, or one that it has besides.
+  label_set* make(uint64_t mark) const {
+    const size_t mark_count = marks_.size() + (mark != 0);
+    const size_t marks_at = sizeof(label_set) + count_ * sizeof(label_set::entry);
+    const size_t head = marks_at + mark_count * sizeof(uint64_t);
     size_t bytes = head;
     for (size_t i = 0; i < count_; i++) bytes += labels_[i].key.size() + labels_[i].value.size();
     void* memory = operator new(bytes);
     auto* set = new (memory) label_set{};
     set->count = count_;
+    set->mark_count = mark_count;
+    auto* marks = reinterpret_cast<uint64_t*>(static_cast<char*>(memory) + marks_at);
+    marks = std::uninitialized_copy(marks_.begin(), marks_.end(), marks);
+    if (mark != 0) new (marks) uint64_t(mark);
     auto* entries = reinterpret_cast<label_set::entry*>(set + 1);
     size_t at = head;
     for (size_t i = 0; i < count_; i++) {
@@ -77,6 +85,7 @@ class Draft {
   }
 
  private:
+  std::span<const uint64_t> marks_;
   std::array<Label, kMaxLabels> labels_;
   size_t count_ = 0;
 };
@@ -106,16 +115,16 @@ void write_name(char* to, std::string_view name) noexcept {
 
 namespace detail {
 
-label_scope::label_scope(std::span<const Label> labels) {
+label_scope::label_scope(std::span<const Label> labels, uint64_t mark) {
   rt::G* gp = rt::getg();
   rt::label_set* now = gp->labels.load(std::memory_order_relaxed);
   rt::label_set* next = now;
-  if (labels.empty()) {
+  if (labels.empty() && mark == 0) {
     if (now) rt::ref_labels(now);
   } else {
     rt::Draft draft(now);
     for (const Label& label : labels) draft.add(label);
-    next = draft.make();
+    next = draft.make(mark);
   }
   former_ = gp->labels.exchange(next, std::memory_order_seq_cst);
 }
@@ -125,6 +134,11 @@ label_scope::~label_scope() {
   rt::label_set* ours = gp->labels.exchange(former_, std::memory_order_seq_cst);
   rt::await_holder(gp);
   if (ours) rt::unref_labels(ours);
+}
+
+uint64_t mark() noexcept {
+  const rt::label_set* set = rt::getg()->labels.load(std::memory_order_relaxed);
+  return set && set->mark_count != 0 ? set->marks().back() : 0;
 }
 
 }  // namespace detail
@@ -156,6 +170,11 @@ size_t label_count(const LabelSet* set) noexcept {
 }
 
 Label label_at(const LabelSet* set, size_t i) noexcept { return (*set)[i]; }
+
+bool has_mark(const LabelSet* set, uint64_t mark) noexcept {
+  rt::sanitizer_acquire(set);
+  return std::ranges::find(set->marks(), mark) != set->marks().end();
+}
 
 void unref_labels(const LabelSet* set) noexcept {
   rt::sanitizer_acquire(set);

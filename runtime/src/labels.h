@@ -19,6 +19,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "runtime2.h"
@@ -34,9 +35,13 @@ struct label_set {
     uint16_t key_bytes, value_bytes;
   };
   std::atomic<uint64_t> refs;
-  size_t count;  // entries, by key; they stand behind this, and behind them the texts
+  size_t count;  // entries, by key; they stand behind this, behind them the marks, then the texts
+  size_t mark_count;  // outermost first
 
   const entry* entries() const noexcept { return reinterpret_cast<const entry*>(this + 1); }
+  std::span<const uint64_t> marks() const noexcept {
+    return {reinterpret_cast<const uint64_t*>(entries() + count), mark_count};
+  }
   Label operator[](size_t i) const noexcept {
     const entry& e = entries()[i];
     const char* text = reinterpret_cast<const char*>(this) + e.at;

@@ -91,7 +91,7 @@ size_t choose_class(const Options& options) {
   return class_of(bytes ? bytes : kDefaultStack);
 }
 
-std::atomic<RunHook> run_hook{nullptr};
+std::atomic<RunHooks*> run_hooks{nullptr};  // the last that was added
 
 std::mutex run_lock;    // held by the one run() under way
 std::mutex world_lock;  // stop_the_world .. start_the_world
@@ -149,7 +149,9 @@ int run(const func& fn, void* closure, const Options& options) {
     set_max_blocking(max_blocking);
     set_perturbation(seed);
   }
-  if (const auto hook = run_hook.load()) hook();
+  for (const RunHooks* h = run_hooks.load(); h; h = h->next) {
+    if (h->begin) h->begin();
+  }
   sched.main_done.clear();
   newproc1(fn, closure, {}, nullptr, /*main=*/true);
   sched.in_run.store(true);
@@ -160,6 +162,9 @@ int run(const func& fn, void* closure, const Options& options) {
   }
   sched.main_done.sleep();
   await_death();
+  for (const RunHooks* h = run_hooks.load(); h; h = h->next) {
+    if (h->end) h->end();
+  }
   {
     std::scoped_lock hold(world_lock);
     stop_the_world();
@@ -206,6 +211,10 @@ int gomaxprocs(int n) {
   return former;
 }
 
-void set_run_hook(RunHook hook) noexcept { rt::run_hook.store(hook); }
+void add_run_hooks(RunHooks& hooks) noexcept {
+  hooks.next = rt::run_hooks.load();
+  while (!rt::run_hooks.compare_exchange_weak(hooks.next, &hooks)) {
+  }
+}
 
 }  // namespace weir

@@ -6,8 +6,11 @@
 #include <memory>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include <weir/run_hook.h>
 
 #include "test_util.h"
 
@@ -56,6 +59,45 @@ TEST(Run, RefusesASecondRunMeanwhile) {
     EXPECT_EQ(done.recv(), true) << "from another thread";
     other.join();
   });
+}
+
+bool refuse_to_begin = false;
+std::string calls;
+chan<int> going_on;
+
+TEST(Run, CallsTheHooksOfLibraries) {
+  static RunHooks first{.begin = [] { calls += "b1 "; }, .end = []() noexcept { calls += "e1 "; }};
+  static RunHooks second{.begin =
+                             [] {
+                               if (refuse_to_begin) throw std::invalid_argument("no");
+                               calls += "b2 ";
+                             },
+                         .end =
+                             []() noexcept {
+                               if (!going_on.cap()) return;
+                               calls += std::to_string(*going_on.recv()) + " ";  // the others run
+                             }};
+  static RunHooks third{};
+  for (RunHooks* hooks : {&first, &second, &third}) add_run_hooks(*hooks);
+  calls.clear();
+  going_on = make_chan<int>(1);
+  weir::run([] {
+    calls += "main ";
+    go([c = going_on]() mutable {
+      gosched();
+      c.send(42);
+    });
+  });
+  EXPECT_EQ(calls, "b2 b1 main 42 e1 ");
+
+  calls.clear();
+  going_on = {};
+  refuse_to_begin = true;
+  EXPECT_THROW(weir::run([] { calls += "main "; }), std::invalid_argument);
+  refuse_to_begin = false;
+  EXPECT_EQ(calls, "");
+  weir::run([] { calls += "main "; });
+  EXPECT_EQ(calls, "b2 b1 main e1 ");
 }
 
 TEST(Run, RefusesMalformedOptions) {

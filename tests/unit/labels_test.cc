@@ -164,6 +164,66 @@ TEST_P(Labels, AreInheritedByThoseThatAreStartedInside) {
   });
 }
 
+TEST_P(Labels, MarksAreInheritedAndNoLabels) {
+  run([] {
+    auto proceed = make_chan<int>();
+    uint64_t child = 0, grandchild = 0, outsider = 0;
+    {
+      const detail::label_scope outer({}, 7);
+      EXPECT_EQ(detail::mark(), 7U);
+      with_labels({{"k", "v"}}, [&] {
+        const detail::label_scope inner({}, 9);
+        EXPECT_EQ(detail::mark(), 9U);
+        child = go_with_id([=, &grandchild]() mutable {
+          with_labels({{"k", "w"}},
+                      [&] { grandchild = go_with_id([=]() mutable { proceed.recv(); }); });
+          proceed.recv();
+        });
+      });
+      EXPECT_EQ(detail::mark(), 7U);
+    }
+    EXPECT_EQ(detail::mark(), 0U);
+    outsider = go_with_id([=]() mutable { proceed.recv(); });
+
+    const auto marks_of = [](uint64_t goid) {
+      EXPECT_TRUE(waits(goid, introspect::WaitReason::chan_receive));
+      std::string marks;
+      introspect::Goroutine g;
+      introspect::Registers regs;
+      const size_t slot = look_at(goid)->slot;
+      EXPECT_EQ(introspect::hold(slot, g, regs), introspect::Scan::held);
+      const LabelSet* set = g.labels;
+      if (set) introspect::ref_labels(set);
+      introspect::release(slot);
+      for (const uint64_t mark : {7, 8, 9}) {
+        if (set && introspect::has_mark(set, mark)) marks += std::to_string(mark);
+      }
+      marks += " " + text_of(set);
+      if (set) introspect::unref_labels(set);
+      return marks;
+    };
+    EXPECT_EQ(marks_of(child), "79 k=v");
+    EXPECT_EQ(marks_of(grandchild), "79 k=w");
+    EXPECT_EQ(marks_of(outsider), " ");
+    proceed.close();
+    ASSERT_TRUE(settle());
+  });
+}
+
+TEST(LabelsOnThreads, RunsMainInheritsItsCallers) {
+  std::string in_main;
+  uint64_t mark = 0;
+  const detail::label_scope scope({}, 5);
+  with_labels({{"k", "caller"}}, [&] {
+    weir::run([&] {
+      in_main = value_of("k");
+      mark = detail::mark();
+    });
+  });
+  EXPECT_EQ(in_main, "caller");
+  EXPECT_EQ(mark, 5U);
+}
+
 TEST(LabelsOnThreads, WorkAndAreInheritedByGoroutines) {
   std::string on_thread, after, in_goroutine;
   std::thread([&] {

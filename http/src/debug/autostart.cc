@@ -42,8 +42,10 @@ void start() noexcept {
   });
 }
 
+RunHooks hooks{.begin = &start};
+
 [[maybe_unused]] const bool registered = [] {
-  set_run_hook(&start);
+  add_run_hooks(hooks);
   return true;
 }();
 

@@ -100,6 +100,8 @@ void unref_labels(const LabelSet* set) noexcept;
 // The labels, sorted by key; good as long as the reference. No allocation.
 size_t label_count(const LabelSet* set) noexcept;
 Label label_at(const LabelSet* set, size_t i) noexcept;
+// Does the goroutine descend from a scope with this mark (detail::label_scope)? As label_at.
+bool has_mark(const LabelSet* set, uint64_t mark) noexcept;
 
 struct Goroutine {
   uint64_t goid;

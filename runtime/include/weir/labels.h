@@ -7,6 +7,7 @@
 //   });
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -28,10 +29,12 @@ struct Label {
 
 namespace detail {
 
-// Adds labels to the calling goroutine for as long as it lives.
+// Adds labels to the calling goroutine for as long as it lives. And a mark, where it is not 0: a
+// number that is inherited like a label, that no dump shows and no label replaces. By it a watcher
+// knows the goroutines that descend from this one (introspect::has_mark).
 class label_scope {
  public:
-  explicit label_scope(std::span<const Label> labels);
+  explicit label_scope(std::span<const Label> labels, uint64_t mark = 0);
   ~label_scope();
   label_scope(const label_scope&) = delete;
   label_scope& operator=(const label_scope&) = delete;
@@ -39,6 +42,9 @@ class label_scope {
  private:
   rt::label_set* former_;  // with the goroutine's reference
 };
+
+// The calling goroutine's innermost mark; 0: none.
+uint64_t mark() noexcept;
 
 }  // namespace detail
 
