@@ -84,11 +84,9 @@ struct Age {
 
 const char* why_suspect(const Age& age, Suspicion suspicion) {
   if (age.is_old && suspicion == Suspicion::strong) {
-    return age.runs
-               ? "That is longer than 10 seconds: a loop without an end, or a computation that "
-                 "should yield."
-               : "That is longer than a minute, which waits of this pattern do not outlast when "
-                 "they end at all.";
+    return age.runs ? "More than 10 seconds without a call are a loop without an end, or a "
+                      "computation that should yield."
+                    : "Waits of this pattern do not outlast a minute when they end at all.";
   }
   if (age.is_many && suspicion >= Suspicion::plain) {
     return "10000 and more goroutines that are blocked in one place are a leak as a rule.";
