@@ -167,23 +167,25 @@ TEST_P(Labels, AreInheritedByThoseThatAreStartedInside) {
 TEST_P(Labels, MarksAreInheritedAndNoLabels) {
   run([] {
     auto proceed = make_chan<int>();
-    uint64_t child = 0, grandchild = 0, outsider = 0;
+    auto id = make_chan<uint64_t>(1);
+    uint64_t child = 0;
     {
       const detail::label_scope outer({}, 7);
       EXPECT_EQ(detail::mark(), 7U);
       with_labels({{"k", "v"}}, [&] {
         const detail::label_scope inner({}, 9);
         EXPECT_EQ(detail::mark(), 9U);
-        child = go_with_id([=, &grandchild]() mutable {
+        child = go_with_id([=]() mutable {
           with_labels({{"k", "w"}},
-                      [&] { grandchild = go_with_id([=]() mutable { proceed.recv(); }); });
+                      [&] { id.send(go_with_id([=]() mutable { proceed.recv(); })); });
           proceed.recv();
         });
       });
       EXPECT_EQ(detail::mark(), 7U);
     }
     EXPECT_EQ(detail::mark(), 0U);
-    outsider = go_with_id([=]() mutable { proceed.recv(); });
+    const uint64_t grandchild = *id.recv();
+    const uint64_t outsider = go_with_id([=]() mutable { proceed.recv(); });
 
     const auto marks_of = [](uint64_t goid) {
       EXPECT_TRUE(waits(goid, introspect::WaitReason::chan_receive));

@@ -15,8 +15,9 @@
 // `weir::go` at whatever remove, whether their parents still exist or not. So tests may run in
 // parallel in one process, which goleak cannot do, and a leak is told to the test that made it, not
 // to a later one. A thread that the test starts by other means has no parent: what it starts is
-// seen by a guard of its own only. So is what a goroutine from before the test starts for it, and
-// that is not the test's.
+// seen by a guard of its own only. What a goroutine from before the test starts for it is not the
+// test's. What the test starts for others is: an http::Client that outlives it has a goroutine for
+// each idle connection that it opened, until close_idle_connections().
 //
 // Patience: the first look is at once, and where nobody is left that is all. Else looks follow with
 // growing pauses, until nobody is left or `timeout` is over. It counts the pauses as they were
