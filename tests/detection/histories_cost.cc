@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <weir/profiler/detector.h>
 #include <weir/profiler/history.h>
 #include <weir/profiler/sites.h>
 
@@ -97,20 +98,33 @@ int print_cost() {
     const Sites warm(s);  // so that the snapshot's own memory is there before
   }
   const uint64_t before = resident_bytes();
-  History history;
-  std::vector<double> adding, asking;
+  std::vector<double> siting, adding, asking, observing;
+  uint64_t bytes = 0, after = 0;
+  {
+    History history;
+    for (uint64_t i = 0; i < kSamples; ++i) {
+      const double start = cpu_ms();
+      const Sites sites(s);
+      const double sited = cpu_ms();
+      history.add(s, sites, static_cast<int64_t>(i + 1) * kInterval_ns);
+      const double added = cpu_ms();
+      (void)history.growths();
+      const double asked = cpu_ms();
+      siting.push_back(sited - start);
+      adding.push_back(added - sited);
+      asking.push_back(asked - added);
+      go_on(s, random, next_goid);
+    }
+    bytes = history.bytes();
+    after = resident_bytes();
+  }
+  profiler::Detector detector;
   for (uint64_t i = 0; i < kSamples; ++i) {
-    const Sites sites(s);
     const double start = cpu_ms();
-    history.add(s, sites, static_cast<int64_t>(i + 1) * kInterval_ns);
-    const double added = cpu_ms();
-    (void)history.growths();
-    const double asked = cpu_ms();
-    adding.push_back(added - start);
-    asking.push_back(asked - added);
+    detector.observe(s, static_cast<int64_t>(i + 1) * kInterval_ns);
+    observing.push_back(cpu_ms() - start);
     go_on(s, random, next_goid);
   }
-  const uint64_t after = resident_bytes();
   const auto print = [](const char* what, std::vector<double> times) {
     const double first = times.front();
     std::sort(times.begin(), times.end());
@@ -120,10 +134,12 @@ int print_cost() {
   std::printf(
       "%llu groups, %llu goroutines, %llu samples\n", static_cast<unsigned long long>(kGroups),
       static_cast<unsigned long long>(kGoroutines), static_cast<unsigned long long>(kSamples));
-  print("add", adding);
-  print("growths", asking);
-  std::printf("bytes(): %.1f MiB; the process has grown by %.1f MiB\n",
-              static_cast<double>(history.bytes()) / 1048576,
+  print("Sites", siting);
+  print("History::add", adding);
+  print("History::growths", asking);
+  print("Detector::observe, all of these and the causes", observing);
+  std::printf("History::bytes(): %.1f MiB; the process has grown by %.1f MiB\n",
+              static_cast<double>(bytes) / 1048576,
               static_cast<double>(after - std::min(before, after)) / 1048576);
   return 0;
 }

@@ -165,16 +165,19 @@ void History::Impl::judge_streak(const Lane& lane, const Lane::Record& record, c
                                  Growth& to) const {
   to.verdict = j.verdict;
   const int64_t since_ns = lane.time_of(j.since);
-  const auto blocks = lane.timeline().window(record.rings, record.born, since_ns);
+  const auto blocks = lane.timeline().window(record.rings, record.born, lane.time_of(j.first - 1));
   const std::string since =
       wall_text(since_ns + wall_offset_ns) + " (" + duration_text(lane.at_ns() - since_ns) + ")";
   const std::string joins =
       "in " + std::to_string(j.joins) + " of " + std::to_string(j.samples) + " samples";
+  const Floor floor(blocks);
+  to.per_minute = std::max(trend::theil_sen(floor.at, floor.counts), 0.0);
   if (record.counted) {
     const Block &first = blocks.front(), &last = blocks.back();
     to.evidence.push_back("The number has risen " + joins + " and has not fallen since " + since +
                           ": from " + std::to_string(first.counts.last) + " to " +
-                          std::to_string(last.counts.last) + ".");
+                          std::to_string(last.counts.last) + " (" +
+                          decimal(to.per_minute, "%+.3g") + " a minute).");
     to.evidence.push_back(
         "This source tells numbers only: the trend alone decides, not who stays.");
     if (dispersion(blocks) > kMaxDispersion) {
@@ -198,8 +201,6 @@ void History::Impl::judge_streak(const Lane& lane, const Lane::Record& record, c
     to.evidence.push_back("By what was seen here before, such a streak would be chance with " +
                           chance_text(j.chance) + ".");
   }
-  const Floor floor(blocks);
-  to.per_minute = std::max(trend::theil_sen(floor.at, floor.counts), 0.0);
 }
 
 // Counts that fall and rise again: their floor.

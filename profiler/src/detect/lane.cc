@@ -26,7 +26,10 @@ constexpr uint64_t kMaxResidents = uint64_t{1} << 20;
 constexpr Tick kBlur = 2;
 constexpr int64_t kMinute_ns = 60'000'000'000;
 // A site that has been empty for so long is not known any more: what happens once a week is.
-constexpr int64_t kEmpty_ns = 8 * 24 * 60 * kMinute_ns;
+constexpr int64_t kEmpty_ns = int64_t{8} * 24 * 60 * kMinute_ns;
+
+// Samples from one look for such sites to the next.
+constexpr uint64_t kPurgeEvery = 64;
 
 uint32_t narrow(uint64_t n) { return static_cast<uint32_t>(std::min<uint64_t>(n, UINT32_MAX)); }
 
@@ -130,9 +133,11 @@ void Lane::follow_fewer(uint64_t members) {
 }
 
 void Lane::admit(const Sites& sites, const Snapshot& s, size_t max_sites) {
-  std::erase_if(records_, [this](const auto& entry) {
-    return entry.second.count == 0 && at_ns_ - entry.second.last_ns > kEmpty_ns;
-  });
+  if (timeline_.samples() % kPurgeEvery == 0) {
+    std::erase_if(records_, [this](const auto& entry) {
+      return entry.second.count == 0 && at_ns_ - entry.second.last_ns > kEmpty_ns;
+    });
+  }
   // Who is known stays before who is not, if they are as many now; then who was there last.
   struct Candidate {
     uint64_t id = 0, count = 0;
@@ -222,12 +227,17 @@ void Lane::add(const Snapshot& s, const Sites& sites, int64_t at_ns, size_t max_
   admit(sites, s, max_sites);
   next_.clear();
   next_.reserve(census.members >> share_);
+  size_t present = 0;
   for (const Site& site : sites.all()) {
     const auto record = records_.find(site.id);
-    if (record != records_.end()) look(record->second, &site, s, times);
+    if (record == records_.end()) continue;
+    look(record->second, &site, s, times);
+    ++present;
   }
-  for (auto& [id, record] : records_) {
-    if (record.updated != timeline_.samples()) look(record, nullptr, s, times);
+  if (present < records_.size()) {
+    for (auto& [id, record] : records_) {
+      if (record.updated != timeline_.samples()) look(record, nullptr, s, times);
+    }
   }
   residents_.swap(next_);
   timeline_.record(total_, narrow(census.goroutines));

@@ -25,8 +25,8 @@ constexpr double kLikelyChance = 1e-6, kSuspectChance = 1e-3;
 // How many times its age a wait has to go where tails are heavy.
 constexpr double kHeavyTail = 1;
 // The joins in a streak come all the time, not in a few steps: the longest gap between the newest
-// is not more than this share of the time, nor are the two or the three longest. A Poisson process
-// fails one of these in some percent of the cases, and gets its verdict a sample later.
+// is not more than this share of the samples, nor are the two or the three longest. A Poisson
+// process fails one of these in some percent of the cases, and gets its verdict a sample later.
 constexpr std::array<double, 3> kLongestGaps = {0.6, 0.85, 0.97};
 // A ramp that flattens out is a warm-up: the newest joins are as fast as this share of all of the
 // streak at least.
@@ -130,6 +130,7 @@ Judgement Ladder::judge(size_t r, Tick now, Sight sight) const {
   Judgement j;
   if (rung.joins < (sight == Sight::each ? kJoins : kBalanceJoins)) return j;
   j.since = rung.since;
+  j.first = rung.first;
   j.joined = rung.joined;
   j.joins = rung.joins;
   j.samples = rung.samples;

@@ -44,6 +44,7 @@ struct Judgement {
   std::optional<Certainty> verdict{};
   Tick age = 0;            // of the rung that was judged
   Tick since = 0;          // when the streak began
+  Tick first = 0;          // when the first joined in it
   uint64_t joined = 0;     // in the streak
   uint32_t joins = 0;      // samples in which somebody joined,
   uint32_t samples = 0;    // of so many since the first that did
