@@ -128,8 +128,8 @@ class Judge {
                       " that do not, each in a process of its own for " + std::to_string(kRounds) +
                       " samples; `weir-detect-kernels --seed=" + std::to_string(seed) +
                       "`.\nFound: of the right kind, at the right place, and as certain as the "
-                      "kernel wants it, after the last sample.\nRight and wrong: what was called "
-                      "likely or certain after any sample.\n\n"
+                      "kernel wants it. Right and wrong: what was called likely or certain. Both "
+                      "after any sample.\n\n"
                       "| family | kernels | leaks | found | recall | right | wrong | precision | "
                       "samples to detection: median | worst |\n"
                       "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
@@ -138,6 +138,7 @@ class Judge {
     section(out, "Broken: kernels that did not run as they should, and wrong counts", broken_, "");
     section(out, "Not found", missed_,
             "| kernel | the bug | expected | told of that place |\n|---|---|---|---|\n");
+    section(out, "Found, and taken back before the last sample", taken_back_, "");
     static constexpr std::string_view kTold =
         "| kernel | what it does | told | cause |\n|---|---|---|---|\n";
     section(out, "Wrong", wrong_, kTold);
@@ -162,11 +163,14 @@ class Judge {
       broken_ += "- " + std::string(k.name) + ": " + std::to_string(r.rounds.back().stuck) +
                  " are stuck, and " + std::to_string(counted) + " were told of\n";
     }
-    if (is_found(r.rounds.back(), k)) {
+    const auto first = std::find_if(r.rounds.begin(), r.rounds.end(),
+                                    [&k](const Round& round) { return is_found(round, k); });
+    if (first != r.rounds.end()) {
       ++sums.found;
-      const auto first = std::find_if(r.rounds.begin(), r.rounds.end(),
-                                      [&k](const Round& round) { return is_found(round, k); });
       sums.rounds_to.push_back(static_cast<size_t>(first - r.rounds.begin()) + 1);
+      if (!is_found(r.rounds.back(), k)) {
+        taken_back_ += "- " + std::string(k.name) + ": " + std::string(k.what) + "\n";
+      }
       return;
     }
     const Stuck& s = k.stuck.front();
@@ -192,7 +196,7 @@ class Judge {
   std::vector<std::pair<std::string, Sums>> families_;
   Sums total_;
   bool wrong_certain_ = false;
-  std::string missed_, wrong_, suspects_, others_, broken_;
+  std::string missed_, taken_back_, wrong_, suspects_, others_, broken_;
 };
 
 }  // namespace
