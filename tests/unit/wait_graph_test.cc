@@ -210,6 +210,7 @@ TEST(WaitGraph, OnlyCyclesAlikeArePutTogether) {
   Scene s;
   const uint32_t stack = s.stack({s.call(0x10, "lock", "f.cc", 1, 1)});
   Group& all = s.counted(stack, "sync.Mutex.Lock", 0);
+  all.object_kind = "mutex";
   const auto lock = [&](uint64_t goid, uint64_t lock, uint64_t owner) {
     Object o;
     o.kind = "mutex";

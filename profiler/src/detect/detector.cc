@@ -68,19 +68,27 @@ Findings begin(const Snapshot& s) {
   return out;
 }
 
-// Age alone, or number alone; nullptr: neither.
-const char* old_or_many(const Snapshot& s, const Site& site, Suspicion suspicion) {
-  int64_t oldest = -1;
-  for (const uint32_t g : site.groups) oldest = std::max(oldest, s.groups[g].oldest_ns);
-  const bool runs = s.groups[site.groups.front()].state == State::running;
-  if (suspicion == Suspicion::strong && oldest >= (runs ? kLongRun_ns : kOld_ns)) {
-    return runs ? "It has not called the runtime for more than 10 seconds: a loop without an end, "
-                  "or "
-                  "a computation that should yield."
-                : "The longest wait here has lasted for more than a minute, which waits of this "
-                  "pattern do not outlive when they end at all.";
+// What makes a site suspect without growth.
+struct Age {
+  bool runs = false;    // its goroutines run, rather than wait
+  bool is_old = false;  // the oldest does so for too long
+  bool is_many = false;
+
+  Age(const Snapshot& s, const Site& site) : is_many(site.count >= kMany) {
+    int64_t oldest = -1;
+    for (const uint32_t g : site.groups) oldest = std::max(oldest, s.groups[g].oldest_ns);
+    runs = s.groups[site.groups.front()].state == State::running;
+    is_old = oldest >= (runs ? kLongRun_ns : kOld_ns);
   }
-  if (suspicion >= Suspicion::plain && site.count >= kMany) {
+};
+
+const char* why_suspect(const Age& age, Suspicion suspicion) {
+  if (age.is_old && suspicion == Suspicion::strong) {
+    return age.runs ? "More than 10 seconds without a call are a loop without an end, or a "
+                      "computation that should yield."
+                    : "Waits of this pattern do not outlast a minute when they end at all.";
+  }
+  if (age.is_many && suspicion >= Suspicion::plain) {
     return "10000 and more goroutines that are blocked in one place are a leak as a rule.";
   }
   return nullptr;
@@ -88,21 +96,21 @@ const char* old_or_many(const Snapshot& s, const Site& site, Suspicion suspicion
 
 // Of a site of which nothing is proven. `growth`: null, or with a verdict.
 std::optional<Finding> judge(const Snapshot& s, const Site& site, const Growth* growth) {
+  const Age age(s, site);
+  if (!growth && !age.is_old && !age.is_many) return std::nullopt;  // most are: it costs nothing
   const Suspicion suspicion = causes::suspicion(s, site);
   if (suspicion == Suspicion::healthy) return std::nullopt;
   // Where long waits are usual, growth has to be beyond doubt to make it suspect.
   if (suspicion == Suspicion::weak && (!growth || growth->verdict != Certainty::likely)) {
     return std::nullopt;
   }
-  const char* const why = growth ? nullptr : old_or_many(s, site, suspicion);
+  const char* const why = growth ? nullptr : why_suspect(age, suspicion);
   if (!growth && !why) return std::nullopt;
   Finding f = causes::describe(s, site).finding;
+  f.certainty = growth && suspicion != Suspicion::weak ? *growth->verdict : Certainty::suspect;
+  if (why) f.evidence.emplace_back(why);
   if (growth) {
-    f.certainty = suspicion == Suspicion::weak ? Certainty::suspect : *growth->verdict;
     f.evidence.insert(f.evidence.end(), growth->evidence.begin(), growth->evidence.end());
-  } else {
-    f.certainty = Certainty::suspect;
-    f.evidence.emplace_back(why);
   }
   return f;
 }
@@ -125,6 +133,7 @@ void Detector::observe(const Snapshot& s, int64_t at_ns) {
   history_.add(s, sites, at_ns);
   Findings out = begin(s);
   out.findings = causes::proven(s, sites);
+  for (std::string& note : causes::notes(s)) out.notes.push_back(std::move(note));
   std::unordered_set<uint64_t> told;  // what is proven of a site is all that is said of it
   for (const Finding& f : out.findings) {
     told.insert(f.site);
