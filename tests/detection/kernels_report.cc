@@ -145,7 +145,7 @@ class Judge {
     section(out, "Suspects in healthy kernels", suspects_, kTold);
     section(out, "Suspects elsewhere in kernels that leak", others_, kTold);
     const auto all = static_cast<double>(total_.right + total_.wrong);
-    return {out, broken_.empty() && missed_.empty() && !wrong_certain_ &&
+    return {out, broken_.empty() && !missed_one_ && !wrong_certain_ &&
                      static_cast<double>(total_.right) >= kPrecision * all};
   }
 
@@ -173,6 +173,7 @@ class Judge {
       }
       return;
     }
+    missed_one_ = missed_one_ || !k.hard;
     const Stuck& s = k.stuck.front();
     std::string seen;
     for (const Told& t : told) {
@@ -195,7 +196,7 @@ class Judge {
 
   std::vector<std::pair<std::string, Sums>> families_;
   Sums total_;
-  bool wrong_certain_ = false;
+  bool wrong_certain_ = false, missed_one_ = false;  // that is not hard
   std::string missed_, taken_back_, wrong_, suspects_, others_, broken_;
 };
 
