@@ -18,8 +18,9 @@ struct Result {
 
 struct Report {
   std::string markdown;
-  // Every leak was found, with the right kind and place and as certain as it should be; nothing
-  // wrong was called certain; likely findings are right at least 99 times in 100.
+  // Every leak that is not hard was found, with the right kind and place and as certain as it
+  // should be; nothing wrong was called certain; likely findings are right at least 99 times in
+  // 100.
   bool good = false;
 };
 

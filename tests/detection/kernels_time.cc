@@ -101,10 +101,13 @@ Family time() {
                "pauses that double without a bound",
                retry_doubling,
                {{Kind::sleep, "retry_doubling_call"}}},
+              // Seen from one place, its goroutines come and go, as those of a pool do.
               {"two_pauses",
                "an endless loop that sleeps in two places",
                two_pauses,
-               {{Kind::sleep, "two_pauses_"}}},
+               {{Kind::sleep, "two_pauses_"}},
+               0,
+               true},
               // One is all there is: it takes a processor, and age alone tells.
               {"busy_wait",
                "a loop that never lets go of its processor",
