@@ -1,9 +1,14 @@
 #include "round_trip.h"
 
+#include <nlohmann/json.hpp>
 #include <string>
 
+#include <weir/profiler/detector.h>
 #include <weir/profiler/encode.h>
+#include <weir/profiler/finding.h>
 
+#include "encode.h"
+#include "encode_text.h"
 #include "go_frames.h"
 
 namespace weir::profiler::fuzz {
@@ -83,9 +88,33 @@ std::string check_json(const Snapshot& s) {
   return text.find("\xef\xbf\xbd") != text.npos ? "" : "is another Snapshot";
 }
 
+// Whatever a dump holds, its findings count nobody twice, and are fit to be printed and read.
+std::string check_findings(const Snapshot& s) {
+  Detector d;
+  for (int64_t sample = 0; sample < 3; ++sample) d.observe(s, sample * 10'000'000'000);
+  const Findings& f = d.findings();
+  uint64_t found = 0;
+  for (const Finding& x : f.findings) found = encode::saturating_add(found, x.count);
+  if (found > f.goroutines) return "are of more goroutines than there are";
+  std::string text, json;
+  write_findings_text(f, [&](std::string_view piece) { return text.append(piece), true; });
+  write_findings_json(f, [&](std::string_view piece) { return json.append(piece), true; });
+  if (!nlohmann::json::accept(json)) return "are no JSON: " + json.substr(0, 400);
+  for (std::string_view rest = text; !rest.empty();) {
+    const encode::Rune r = encode::first_rune(rest);
+    if (!r.valid || (r.value != '\n' && encode::is_unprintable(r.value))) {
+      return "have a character that is not to be printed " +
+             difference(text, text.substr(0, text.size() - rest.size()));
+    }
+    rest.remove_prefix(r.bytes);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string broken(const Snapshot& s) {
+  if (std::string why = check_findings(s); !why.empty()) return "findings " + why;
   if (std::string why = check_json(s); !why.empty()) return "json " + why;
   // In the other formats a frame is the runtime's by its name.
   Snapshot named = s;

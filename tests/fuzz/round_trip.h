@@ -1,5 +1,6 @@
 // What must hold of any input of a reader: it is refused with a ParseError of one line, or what was
-// read can be written in all four formats, and what was written is read again to the same. The fuzz
+// read can be written in all four formats, and what was written is read again to the same, and the
+// detectors find nothing in it that cannot be told. The fuzz
 // targets and the unit tests check it with this function.
 #pragma once
 
