@@ -126,18 +126,20 @@ void leak(Site& site, double from, int samples, uint32_t first, std::vector<Seen
   }
 }
 
-TEST(Ladder, ALeakIsLikelyAfterSixJoins) {
+TEST(Ladder, ALeakIsSuspectAfterSixJoinsAndLikelyAfterSeven) {
   Site site;
   std::vector<Seen> all;
   site.look(0, all);
   leak(site, 10, 5, 100, all);
   EXPECT_FALSE(site.judge().verdict);
   leak(site, 60, 1, 200, all);
+  EXPECT_EQ(site.judge().verdict, Certainty::suspect);
+  leak(site, 70, 1, 300, all);
   const Judgement j = site.judge();
   EXPECT_EQ(j.verdict, Certainty::likely);
-  EXPECT_EQ(j.joined, 6u);
-  EXPECT_EQ(j.joins, 6u);
-  EXPECT_EQ(j.samples, 6u);
+  EXPECT_EQ(j.joined, 7u);
+  EXPECT_EQ(j.joins, 7u);
+  EXPECT_EQ(j.samples, 7u);
   EXPECT_FALSE(j.ever_left);
 }
 
@@ -210,7 +212,7 @@ TEST(Ladder, AnotherProcessBeginsAnewButTheHistoryStays) {
   restarted.there.clear();
   EXPECT_FALSE(restarted.judge().verdict);
   all.clear();
-  leak(restarted, 110, 6, 1, all);
+  leak(restarted, 110, 7, 1, all);
   EXPECT_EQ(restarted.judge().verdict, Certainty::likely);
 }
 

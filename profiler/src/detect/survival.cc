@@ -11,10 +11,11 @@ namespace weir::profiler::survival {
 
 namespace {
 
-// Six who joined, in six samples: five rises are what a look at the bare numbers needs for
-// significance at 1 % (1/5!), and six samples at the usual 5 to 10 s are longer than the 30 s that
-// requests are given as a rule, so a stalled backend has let go of somebody by then.
+// Six joins: five rises are what a look at the bare numbers needs for significance at 1 % (1/5!).
 constexpr uint32_t kJoins = 6;
+// And the first is so many samples ago: at 5 s and more from one to the next, that is longer than
+// the 30 s that requests are given as a rule, so a backend that stalls has let go of somebody.
+constexpr uint32_t kLikelySamples = 7;
 // Counts alone hide who leaves behind who joins: more samples make up for it.
 constexpr uint32_t kBalanceJoins = 8;
 // However often one looks: pauses, held locks and retries are shorter.
@@ -176,8 +177,8 @@ Judgement Ladder::judge(size_t r, Tick now, Sight sight) const {
   const auto [all, older, newer] = halves(newest);
   const bool flattens = older > 2 * newer && older - newer > kFlattens * std::sqrt(older + newer);
   const bool is_steady = all * rung.samples >= kSteady * rung.joined * span;
-  const bool is_likely =
-      streak >= kLikelySpan && j.chance <= kLikelyChance && is_steady && !flattens;
+  const bool is_likely = streak >= kLikelySpan && rung.samples >= kLikelySamples &&
+                         j.chance <= kLikelyChance && is_steady && !flattens;
   j.verdict = is_likely ? Certainty::likely : Certainty::suspect;
   return j;
 }
