@@ -85,6 +85,7 @@ std::unique_ptr<Crowd> sleepers(double rate, double start, double first_sleep);
 // One site of a scene: those that are healthy, and those that leak; null: none.
 struct Place {
   std::unique_ptr<Crowd> healthy, leaking;
+  const char* reason = "chan receive";  // of the waits, but of sleepers'
 };
 
 struct Scene {
@@ -95,6 +96,7 @@ struct Scene {
   double missing = 0;        // this share of the samples fails
   double outage_every = 0;   // samples between stretches in which all fail; 0: none
   double clock_jumps = 0;    // of the wall clock, for each sample
+  double told_from = 0;      // before that time a leak cannot be told from what is healthy
   std::vector<Place> places;
   std::string parameters;  // in words
 };

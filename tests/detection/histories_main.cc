@@ -108,7 +108,7 @@ uint64_t site_of(const Snapshot& s, const Sites& sites, size_t place) {
 std::vector<Outcome> play(Player& player) {
   const size_t places = player.scene().places.size();
   std::vector<Outcome> outcomes(places);
-  std::vector<uint64_t> ids(places), since(places), rises(places), leaked(places);
+  std::vector<uint64_t> ids(places), since(places), rises(places), leaked(places), untold(places);
   Detector detector;
   std::optional<Snapshot> snapshot;
   while (player.next(snapshot)) {
@@ -122,6 +122,7 @@ std::vector<Outcome> play(Player& player) {
       if (ids[i] == 0) ids[i] = site_of(*snapshot, sites, i);
       const uint64_t now = player.leaked(i);
       if (now > 0) ++since[i];
+      if (player.now() < player.scene().told_from) untold[i] = since[i];
       if (now > leaked[i] && ++rises[i] == kRises) {
         o.observed = true;
         o.allowed = std::max(kOrdinary, 2 * since[i]);
@@ -140,6 +141,9 @@ std::vector<Outcome> play(Player& player) {
         o.took = since[i];
       }
     }
+  }
+  for (size_t i = 0; i < places; ++i) {
+    if (untold[i] > 0) outcomes[i].allowed = std::max(outcomes[i].allowed, untold[i] + kOrdinary);
   }
   // A verdict before the perfect observer's own is in time by any measure.
   for (Outcome& o : outcomes) {

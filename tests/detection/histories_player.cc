@@ -132,7 +132,7 @@ Snapshot Player::build() {
     }
     if (place.healthy) place.healthy->look(now_, all);
     const bool sleeps = place.leaking && place.leaking->sleeps();
-    add(static_cast<uint32_t>(1 + i), sleeps ? "sleep" : "chan receive");
+    add(static_cast<uint32_t>(1 + i), sleeps ? "sleep" : place.reason);
   }
   return s;
 }

@@ -240,12 +240,27 @@ Scene steady_leak(Random& r, double least, double most) {
   return s;
 }
 
-Scene from_the_start(Random& r) {
-  Scene s = steady_leak(r, 0.5, 50);
-  s.places.clear();
+Scene from_the_start(Random& r, const char* reason) {
+  Scene s;
+  s.interval = any_interval(r);
   const double each = log_uniform(r, 0.5, 50);
   s.places.push_back(leaking(leak(constant(each / s.interval), each / s.interval, 0)));
-  s.parameters = words("every %g s; %.3g a sample from the first on", s.interval, each);
+  s.places.back().reason = reason;
+  s.parameters = words("every %g s; %.3g a sample from the first on, %s", s.interval, each, reason);
+  return s;
+}
+
+// In waits in which nobody is idle.
+Scene busy_from_the_start(Random& r) {
+  constexpr const char* kReasons[] = {"chan send", "sync.Mutex.Lock", "sync.WaitGroup.Wait"};
+  return from_the_start(r, kReasons[integer(r, 0, 2)]);
+}
+
+// In waits of workers that have nothing to do: as those of a program that fills its pools.
+Scene idle_from_the_start(Random& r) {
+  constexpr const char* kReasons[] = {"chan receive", "select", "sync.Cond.Wait"};
+  Scene s = from_the_start(r, kReasons[integer(r, 0, 2)]);
+  s.told_from = 10 * kMinute;
   return s;
 }
 
@@ -390,7 +405,8 @@ const std::vector<SceneClass>& scene_classes() {
        fine},
       {"slow leak, less than 1 a sample", true, [](Random& r) { return steady_leak(r, 0.1, 1); }, 1,
        fine},
-      {"leak from the start", true, from_the_start, 1, fine},
+      {"leak from the start", true, busy_from_the_start, 1, fine},
+      {"leak from the start, as if idle", true, idle_from_the_start, 1, fine},
       {"1 an hour under 10000", true, slow_under_churn, 0.1, not_by_counts},
       {"starts late, within requests", true, starts_late, 1, not_by_counts},
       {"within diurnal load", true, within_diurnal, 0.25, not_by_counts},

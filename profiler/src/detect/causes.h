@@ -31,6 +31,8 @@ struct Description {
   Finding finding;  // certainty suspect, all but growth and times filled
   Suspicion suspicion = Suspicion::plain;
 };
+// Do goroutines that have nothing to do wait like this? Nobody is idle in a send, or for a lock.
+bool may_idle(Kind kind);
 // All goroutines of a site.
 Description describe(const Snapshot& s, const Site& site);
 // Suspicion alone, without the cost of words: for all sites of each sample. Looks at a few of the

@@ -109,6 +109,12 @@ std::optional<Finding> judge(const Snapshot& s, const Site& site, const Growth* 
   Finding f = causes::describe(s, site).finding;
   f.certainty = growth && suspicion != Suspicion::weak ? *growth->verdict : Certainty::suspect;
   if (why) f.evidence.emplace_back(why);
+  if (growth && growth->may_fill && suspicion == Suspicion::plain && causes::may_idle(f.kind)) {
+    f.certainty = Certainty::suspect;
+    f.evidence.emplace_back(
+        "The program has been watched for less than ten minutes: these may be workers or sessions "
+        "that it begins with.");
+  }
   if (growth) {
     f.evidence.insert(f.evidence.end(), growth->evidence.begin(), growth->evidence.end());
   }

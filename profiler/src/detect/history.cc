@@ -37,6 +37,10 @@ constexpr size_t kMinSteps = 8;
 // stricter than the usual 1 %; fewer points than these are not worth a look.
 constexpr double kTrendChance = 1e-4;
 constexpr size_t kTrendPoints = 12;
+// Pools, caches and sessions of a program that has just started are there from one of the first
+// samples on, and most have reached their size, or lose somebody, in so long.
+constexpr uint64_t kFirstSamples = 5;
+constexpr int64_t kFilling_ns = 600'000'000'000;
 // And the floor has risen by so much.
 constexpr double kTrendRise = 1.25, kTrendLeast = 6;
 // Not in one step, as a pool that is resized: no step is more than this share of the rise.
@@ -237,6 +241,7 @@ Growth History::Impl::growth(const Lane& lane, uint64_t site, const Lane::Record
   g.site = site;
   g.count = record.count;
   g.peak = record.peak;
+  g.may_fill = record.born < kFirstSamples && lane.watched_ns() < kFilling_ns;
   g.first_seen_ns = record.first_ns + wall_offset_ns;
   g.last_seen_ns = record.last_ns + wall_offset_ns;
   if (record.count == 0) return g;

@@ -187,6 +187,19 @@ Kind kind_of(const Snapshot& s, const Group& g) {
   return Kind::select;
 }
 
+bool may_idle(Kind kind) {
+  switch (kind) {
+    case Kind::chan_receive:
+    case Kind::select:
+    case Kind::cond:
+    case Kind::sleep:
+    case Kind::io_wait:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Suspicion suspicion(const Snapshot& s, const Site& site) {
   const Oldest oldest = oldest_of(s, site);
   if (!oldest.group) return Suspicion::healthy;

@@ -44,6 +44,7 @@ class Lane {
   bool has_time_for(int64_t at_ns) const;
   uint64_t samples() const { return samples_; }  // of this process
   int64_t at_ns() const { return at_ns_; }
+  int64_t watched_ns() const { return at_ns_ - origin_ns_; }
   survival::Tick now() const { return tick(at_ns_); }
   int64_t time_of(survival::Tick tick) const;
   const Record* find(uint64_t site) const;

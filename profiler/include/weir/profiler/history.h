@@ -27,6 +27,9 @@ struct Growth {
   // nothing: it does not grow. suspect: it may. likely: by survival where goroutines can be told
   // apart, by the trend alone where they cannot.
   std::optional<Certainty> verdict{};
+  // Goroutines were there from the first samples on, and those are not ten minutes ago: a program
+  // that has just started fills its pools, caches and sessions, and none of these has gone yet.
+  bool may_fill = false;
   uint64_t count = 0, peak = 0;
   double per_minute = 0;                        // Theil-Sen slope of the floor of the counts
   int64_t first_seen_ns = 0, last_seen_ns = 0;  // wall clock: when goroutines were there
