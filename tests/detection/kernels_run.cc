@@ -27,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kRound = 40ms;
 constexpr int64_t kScale = 250;  // so that it counts as 10 s
+constexpr int kBefore = 6;       // samples
 // How long goroutines that are on their way may take to get where they block. On a loaded machine
 // some have not: a detector must bear that.
 constexpr auto kSettle = 400ms;
@@ -98,6 +99,12 @@ void observe(const Kernel& kernel, uint64_t seed) {
   std::mt19937_64 random(seed);
   weir::profiler::Detector detector;
   int64_t start_ns = 0;
+  // The service has been watched before: what it begins with might be its workers.
+  for (int before = kBefore; before > 0; --before) {
+    const int64_t now = Clock::now().time_since_epoch().count();
+    detector.observe(weir::profiler::capture(),
+                     (now - before * std::chrono::nanoseconds(kRound).count()) * kScale);
+  }
   for (int round = 0; round < kRounds; ++round) {
     for (uint64_t calls = 1 + random() % 3; calls > 0; --calls) {
       weir::go({.name = "request"}, [&kernel, round] { kernel.run(round); });
