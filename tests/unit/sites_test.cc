@@ -88,6 +88,9 @@ TEST_F(SitesTest, LocksAndLibrariesAreNotWhereItIsBlocked) {
   EXPECT_EQ(at({"internal/poll.(*FD).Read", "net.(*netFD).Read", "net.(*conn).Read", "main.read"}),
             "main.read");
   EXPECT_EQ(at({"std::unique_lock<weir::Mutex>::lock", "bank::transfer"}), "bank::transfer");
+  EXPECT_EQ(at({"weir::http::Client::get", "0x7fd8357190c2", "httplib::send", "app::ask"}),
+            "app::ask");
+  EXPECT_EQ(at({"weir::http::Wire::take", "0x7fd8357190c2"}), "weir::http::Wire::take");
   EXPECT_EQ(at({"sync.(*Mutex).Lock"}), "sync.(*Mutex).Lock") << "there is nothing better";
   EXPECT_EQ(at({}), "");
 }

@@ -14,10 +14,17 @@ namespace {
 
 // Where goroutines block on the user's behalf: what Go's users do not mean by "where it is stuck".
 bool is_go_between(const Frame& f) {
-  static constexpr std::array<std::string_view, 9> kPrefixes = {
-      "sync.",       "internal/",    "time.Sleep",    "syscall.",
-      "net.(*netFD", "net.(*conn).", "os/signal.sig", "golang.org/x/sync/semaphore.",
-      "weir::http::"};
+  static constexpr std::array<std::string_view, 11> kPrefixes = {"sync.",
+                                                                 "internal/",
+                                                                 "time.Sleep",
+                                                                 "syscall.",
+                                                                 "net.(*netFD",
+                                                                 "net.(*conn).",
+                                                                 "os/signal.sig",
+                                                                 "golang.org/x/sync/semaphore.",
+                                                                 "weir::http::",
+                                                                 "httplib::",
+                                                                 "0x"};
   return f.runtime || foreignness(f) > 0 ||
          std::any_of(kPrefixes.begin(), kPrefixes.end(),
                      [&f](std::string_view p) { return f.function.starts_with(p); });
