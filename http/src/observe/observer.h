@@ -105,7 +105,7 @@ class Observer {
   std::deque<Event> events_;
   uint64_t last_event_ = 0;
   std::string last_findings_;  // as told in the last event
-  int64_t last_cost_ns_ = 0;    // of the last look, CPU time
+  int64_t last_cost_ns_ = 0;   // of the last look, CPU time
   bool stopping_ = false;
 
   std::thread thread_;  // the last member

@@ -25,9 +25,9 @@ struct DebugOptions {
   // Letters, digits and -._~+/ only. Empty: none is asked for.
   std::string token = {};
   // The goroutines are looked at so often for /debug/leaks, /debug/trend, /debug/snapshots and
-  // /debug/events: less often where looks take long, so that they take 1 % of one processor at most.
-  // 0: never; then /debug/leaks looks when it is asked, and the others are not there. One observer
-  // serves all endpoints of a process: the first one's interval counts.
+  // /debug/events: less often where looks take long, so that they take 1 % of one processor at
+  // most. 0: never; then /debug/leaks looks when it is asked, and the others are not there. One
+  // observer serves all endpoints of a process: the first one's interval counts.
   std::chrono::milliseconds observe{2000};
 };
 
