@@ -117,6 +117,8 @@ class WholeZoo(unittest.TestCase):
             self.assertGreater(one["growth_per_minute"], 20)
             counts = [point[3] for point in one["points"]]
             self.assertEqual(counts, sorted(counts))
+            finding = next(f for f in leaks(zoo) if f["blocked_at"] == one["blocked_at"])
+            self.assertEqual(finding["site"], one["site"])
             same = json.loads(zoo.get(f"/debug/trend?site={one['site']}"))
             self.assertEqual(same["series"][0]["blocked_at"], one["blocked_at"])
 

@@ -67,8 +67,8 @@ Json entry(const Kept& k) {
 }  // namespace
 
 std::string site_text(uint64_t site) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(site));
+  char digits[19];
+  std::snprintf(digits, sizeof digits, "0x%llx", static_cast<unsigned long long>(site));
   return digits;
 }
 

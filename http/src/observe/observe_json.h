@@ -14,7 +14,7 @@ std::string trend_json(const Trend& t);                     // "weir.trend/1"
 std::string snapshot_json(const Kept& k);                   // one entry of the next
 std::string snapshots_json(const std::vector<Kept>& kept);  // "weir.snapshots/1"
 
-// Sites are written as 16 hexadecimal digits: they are larger than the numbers of JavaScript.
+// As in "weir.findings/1": they are larger than the numbers of JavaScript.
 std::string site_text(uint64_t site);
 
 }  // namespace weir::http::observe
