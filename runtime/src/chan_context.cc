@@ -12,9 +12,11 @@ namespace weir::rt {
 
 namespace {
 
-// On a nil channel: only the context ends the wait.
+// On a nil channel: only the context ends the wait, if it can. Then it is no wait for ever, and
+// must not look like one: it is Go's select over a nil channel and Done.
 void wait_on_nil(cancellable_park& wait, WaitReason reason) {
   auto nothing = [](G*, void*) {};
+  if (wait.may_be_cancelled()) reason = WaitReason::select;
   if (wait.lock()) (void)wait.park(nullptr, nothing, nullptr, reason, nullptr);
 }
 

@@ -232,6 +232,23 @@ class LeakCheck(unittest.TestCase):
         text = self.check("clean", 66, [], WEIR_LEAKCHECK_REPORT=path)
         self.assertRegex(text, r"^weir: WEIR_LEAKCHECK_REPORT: cannot write .*/none/report: No such file")
 
+    def test_report_to_what_is_no_file_of_its_own(self):
+        pipe = os.path.join(self.directory, "pipe")
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.check("leak", 66, ["1"], WEIR_LEAKCHECK_REPORT=pipe)
+        self.assertEqual(json.loads(os.read(reader, 1 << 16))["schema"], "weir.findings/1")
+        target = os.path.join(self.directory, "target")
+        link = os.path.join(self.directory, "link")
+        open(target, "w").close()
+        os.symlink("target", link)
+        self.check("clean", 0, [], WEIR_LEAKCHECK_REPORT=link)
+        self.assertTrue(os.path.islink(link))
+        with open(target) as f:
+            self.assertEqual(json.load(f)["findings"], [])
+        self.assertEqual(sorted(os.listdir(self.directory)), ["link", "pipe", "target"])
+
     def test_a_suite_of_tests(self):
         status, results = run_tests("weir-leaky-tests-fixed", "*", WEIR_LEAKCHECK="exit")
         self.assertEqual(status, 0, results)

@@ -79,6 +79,19 @@ TEST(Proven, SelectWithoutCases) {
   EXPECT_EQ(all[0].certainty, Certainty::certain);
 }
 
+// As a Go service ends its main; but who waits for a lock of main's waits for ever.
+TEST(Proven, MainAndThreadsThatWaitForEverDoSoOnPurpose) {
+  Scene s;
+  s.waits(1, "main", "select (no cases)");
+  s.waits(2, "thread", "select (no cases)");
+  s.snapshot.groups.back().thread = true;
+  s.locks(3, "lock", 1, 1);
+  const auto all = proven(s.snapshot);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].kind, Kind::mutex);
+  EXPECT_THAT(all[0].goids, ElementsAre(3));
+}
+
 TEST(Proven, AnOwnerThatHasExited) {
   Scene s;
   for (const uint64_t goid : {7, 8}) {
@@ -362,6 +375,27 @@ TEST_P(ProvenLive, BehindAHolderOnANilChannel) {
     const auto all = proven_of({holder, goid});
     EXPECT_EQ(finding_of(all, holder).kind, Kind::nil_channel);
     EXPECT_EQ(finding_of(all, goid).kind, Kind::mutex);
+  });
+}
+
+// Whatever is known of its stack: a stripped program has no names of functions, nor has text of
+// ours names of the runtime's.
+TEST_P(ProvenLive, ANilChannelThatAContextCanEndIsNot) {
+  run([] {
+    const auto [ctx, cancel] = with_cancel();
+    const uint64_t receiver = go_with_id([ctx = ctx] { (void)chan<int>().recv(ctx); });
+    const uint64_t sender = go_with_id([ctx = ctx] { (void)chan<int>().send(ctx, 1); });
+    const uint64_t for_ever = go_with_id([] { (void)chan<int>().recv(Context()); });
+    for (const uint64_t goid : {receiver, sender}) {
+      ASSERT_TRUE(weir::testing::waits(goid, introspect::WaitReason::select));
+    }
+    ASSERT_TRUE(weir::testing::waits(for_ever, introspect::WaitReason::chan_receive_nil));
+    Snapshot s = capture();
+    for (Frame& f : s.frames) f.function = "0x1234";
+    for (const Finding& f : proven(s)) {
+      EXPECT_THAT(f.goids, AllOf(Each(Not(receiver)), Each(Not(sender))));
+    }
+    cancel();
   });
 }
 

@@ -24,9 +24,9 @@ spdlog::logger& log() {
 
 struct DebugServer::Impl {
   explicit Impl(const DebugOptions& options)
-      : endpoint(options), observer(observe::share(options.observe)) {}
-  debug::Endpoint endpoint;
+      : observer(observe::share(options.observe)), endpoint(options) {}
   const std::shared_ptr<observe::Observer> observer;
+  debug::Endpoint endpoint;
 };
 
 DebugServer::DebugServer(std::string_view address)

@@ -101,6 +101,13 @@ uint64_t Observer::look_once(bool asked) {
   count(s, *now);
 
   const std::scoped_lock hold(mu_);
+  if (asked && latest_ && at_ns - fed_ns_ < latest_->interval_ns / 2) {
+    const uint64_t id = store_.add(std::move(s), at_ns, asked);
+    if (const auto kept = store_.find(id)) add_event("snapshot", snapshot_json(*kept));
+    changed_.notify_all();
+    return id;
+  }
+  fed_ns_ = at_ns;
   detector_.observe(s, at_ns);
   now->findings = detector_.findings();
   if (s.source == "weir" && s.objects.empty() && s.total > kMostWithObjects) {

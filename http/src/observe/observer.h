@@ -75,7 +75,8 @@ class Observer {
 
   // The last look. Waits for the first one, if need be.
   std::shared_ptr<const Observation> latest();
-  // Looks now, and keeps the snapshot. Its id.
+  // Looks now, and keeps the snapshot. Its id. Findings and series get it only if the last look is
+  // half an interval ago: who asks often must not push out what they know.
   uint64_t look();
 
   std::vector<Kept> snapshots() const;
@@ -104,8 +105,9 @@ class Observer {
   std::shared_ptr<const Observation> latest_;
   std::deque<Event> events_;
   uint64_t last_event_ = 0;
-  std::string last_findings_;  // as told in the last event
-  int64_t last_cost_ns_ = 0;   // of the last look, CPU time
+  std::string last_findings_;   // as told in the last event
+  int64_t fed_ns_ = INT64_MIN;  // when the detector got the last look
+  int64_t last_cost_ns_ = 0;    // of the last look, CPU time
   bool stopping_ = false;
 
   std::thread thread_;  // the last member

@@ -159,6 +159,11 @@ void Detector::observe(const Snapshot& s, int64_t at_ns) {
   for (Finding& f : out.findings) f.growth_per_minute = history_.growth(f.site).per_minute;
   remember(s, out);
   sort_findings(out.findings);
+  if (out.findings.size() >= Findings::kMost) {
+    out.findings.resize(Findings::kMost);
+    out.notes.push_back("There may be more than these " + std::to_string(Findings::kMost) +
+                        " findings: the lesser ones are left out.");
+  }
   findings_ = std::move(out);
 }
 

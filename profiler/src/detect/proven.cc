@@ -70,8 +70,14 @@ class Prover {
     for (const Site& site : sites_.all()) {
       for (const uint32_t g : site.groups) add(site, g);
     }
+    std::vector<std::pair<Key, const Case*>> largest;
+    for (const auto& [key, c] : cases_) largest.emplace_back(key, &c);
+    std::stable_sort(largest.begin(), largest.end(), [](const auto& a, const auto& b) {
+      return a.second->crowd.count() > b.second->crowd.count();
+    });
+    if (largest.size() > Findings::kMost) largest.resize(Findings::kMost);
     std::vector<Finding> all;
-    for (const auto& [key, c] : cases_) all.push_back(finding(key.first, key.second, c));
+    for (const auto& [key, c] : largest) all.push_back(finding(key.first, key.second, *c));
     return all;
   }
 
@@ -94,7 +100,7 @@ class Prover {
 
   void add(const Site& site, uint32_t index) {
     const Group& g = s_.groups[index];
-    const Stuck by_reason = facts_.stuck_by_reason(g);
+    const Stuck by_reason = keeps_alive(g) ? Stuck::no : facts_.stuck_by_reason(g);
     if (by_reason != Stuck::no || g.leaked) {
       Case& c = of(site.id, kind_of(s_, g));
       c.crowd.add(index);
@@ -103,6 +109,15 @@ class Prover {
     }
     if (g.object_kind != "mutex" && g.object_kind != "rwmutex") return;
     for (uint32_t m = 0; m < g.members.size(); ++m) add(site, index, m);
+  }
+
+  // Main, or a thread, that waits for ever does so on purpose, as a rule: the program goes on by
+  // its other goroutines. (Go's own profile passes over main's, too.)
+  bool keeps_alive(const Group& g) const {
+    if (g.thread) return true;
+    if (!g.members.empty()) return g.members.front().goid == 1;
+    const std::vector<std::string_view> functions = functions_of(s_, g);
+    return std::find(functions.begin(), functions.end(), "main.main") != functions.end();
   }
 
   // Who waits for a lock, and is in no cycle.

@@ -24,6 +24,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -120,11 +121,23 @@ Settings read_settings() {
   throw profiler::error(message.append(": ").append(strerror(why)));
 }
 
-// Takes what is written to it for `path`, which is there only after commit().
+// Takes what is written to it for `path`, which is there only after commit(). What is there and is
+// no file (a pipe, a device) is written to as it is; a symbolic link stays one.
 class NewFile {
  public:
-  explicit NewFile(std::string path)
-      : path_(std::move(path)), temporary_(path_ + "." + std::to_string(getpid()) + ".tmp") {
+  explicit NewFile(std::string path) : path_(std::move(path)) {
+    struct stat there {};
+    if (stat(path_.c_str(), &there) == 0) {
+      if (!S_ISREG(there.st_mode)) {
+        committed_ = true;
+        fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+        if (fd_ < 0) fail_to_write(path_);
+        return;
+      }
+      const std::unique_ptr<char, decltype(&free)> real(realpath(path_.c_str(), nullptr), &free);
+      if (real) path_ = real.get();
+    }
+    temporary_ = path_ + "." + std::to_string(getpid()) + ".tmp";
     fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd_ < 0) fail_to_write(path_);
   }
@@ -144,16 +157,15 @@ class NewFile {
     }
   }
   void commit() {
-    if (rename(temporary_.c_str(), path_.c_str()) != 0) {
-      fail_to_write(path_);
-    }
+    if (committed_) return;
+    if (rename(temporary_.c_str(), path_.c_str()) != 0) fail_to_write(path_);
     committed_ = true;
   }
 
  private:
   std::string path_, temporary_;
   int fd_ = -1;
-  bool committed_ = false;
+  bool committed_ = false;  // or there is nothing to commit
 };
 
 void write_report(const profiler::Findings& findings, std::string path) {

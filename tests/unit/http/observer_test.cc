@@ -95,6 +95,23 @@ TEST(Observer, FindsWhatGrowsAndNotWhatTurnsOver) {
   EXPECT_FALSE(find(*last, "app::work"));
 }
 
+// Who asks often must not push out what is known of the time before.
+TEST(Observer, LooksThatAreAskedForInBetweenAreKeptAndNoMore) {
+  Process p;
+  Observer o(by_hand(p));
+  for (int i = 0; i < 15; i++) {
+    p.pass(2);
+    o.look();
+  }
+  const auto before = o.trend(10, std::nullopt).total.points.size();
+  const uint64_t last = o.look();
+  for (int i = 1; i <= 500; i++) EXPECT_EQ(o.look(), last + static_cast<uint64_t>(i));
+  EXPECT_TRUE(o.snapshot(last + 500)) << "each is kept";
+  EXPECT_EQ(o.latest()->looks, 15U);
+  EXPECT_EQ(o.trend(10, std::nullopt).total.points.size(), before);
+  EXPECT_EQ(find(*o.latest(), "app::leak")->certainty, profiler::Certainty::likely);
+}
+
 TEST(Observer, TellsTrendsBySite) {
   Process p;
   Observer o(by_hand(p));

@@ -82,12 +82,15 @@ struct Finding {
 
 // The findings of one process at one time.
 struct Findings {
-  std::string target;             // what was looked at: a program's name, a URL, a file
-  int64_t taken_at_ns = 0;        // wall clock
-  uint64_t goroutines = 0;        // that were looked at
+  std::string target;       // what was looked at: a program's name, a URL, a file
+  int64_t taken_at_ns = 0;  // wall clock
+  uint64_t goroutines = 0;  // that were looked at
+  // At most kMost; a note tells when there were more.
   std::vector<Finding> findings;  // most certain first, then fastest growing, then most goroutines
   // What a reader should know of how they came about: counts only, too few samples ..; sentences.
   std::vector<std::string> notes;
+
+  static constexpr size_t kMost = 1000;
 };
 
 // The order of Findings::findings.
