@@ -67,9 +67,9 @@ const Wait kWaits[] = {
      [](Primitives& p) { p.unfinished.done(); }},
     {"sleep", WaitReason::sleep, ObjectKind::none,
      [](Primitives&, const Context& ctx) { return sleep_for(ctx, kNever); }, nullptr},
-    {"nil recv", WaitReason::chan_receive_nil, ObjectKind::none,
+    {"nil recv", WaitReason::select, ObjectKind::none,
      [](Primitives&, const Context& ctx) { return chan<int>().recv(ctx).has_value(); }, nullptr},
-    {"nil send", WaitReason::chan_send_nil, ObjectKind::none,
+    {"nil send", WaitReason::select, ObjectKind::none,
      [](Primitives&, const Context& ctx) { return chan<int>().send(ctx, 1); }, nullptr},
 };
 

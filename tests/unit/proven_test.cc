@@ -382,7 +382,7 @@ TEST_P(ProvenLive, BehindAHolderOnANilChannel) {
 // ours names of the runtime's.
 TEST_P(ProvenLive, ANilChannelThatAContextCanEndIsNot) {
   run([] {
-    const auto [ctx, cancel] = with_cancel();
+    auto [ctx, cancel] = with_cancel(Context());
     const uint64_t receiver = go_with_id([ctx = ctx] { (void)chan<int>().recv(ctx); });
     const uint64_t sender = go_with_id([ctx = ctx] { (void)chan<int>().send(ctx, 1); });
     const uint64_t for_ever = go_with_id([] { (void)chan<int>().recv(Context()); });
