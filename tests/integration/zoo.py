@@ -76,7 +76,13 @@ class Zoo:
         self.url = found.group(0)
 
     def __enter__(self):
+        eventually(self.has_begun, "a first goroutine")
         return self
+
+    def has_begun(self):
+        """The endpoint answers before the scheduler starts. One that wants a token does not tell."""
+        status, _, body = self.request("/debug/")
+        return status != 200 or b"<p>0 goroutines</p>" not in body
 
     def __exit__(self, *_):
         if self.process.poll() is None:
