@@ -43,7 +43,8 @@ std::optional<uint64_t> site_of(const Query& q) {
   uint64_t site = 0;
   const char* const end = value.data() + value.size();
   const auto [at, err] = std::from_chars(value.data(), end, site, 16);
-  if (err != std::errc() || at != end) throw BadParameter{"site", "a site as findings show it: 0x and hexadecimal digits"};
+  if (err != std::errc() || at != end)
+    throw BadParameter{"site", "a site as findings show it: 0x and hexadecimal digits"};
   return site;
 }
 
