@@ -156,7 +156,10 @@ void Detector::observe(const Snapshot& s, int64_t at_ns) {
   }
   const Ignore ignore(options_);
   std::erase_if(out.findings, [&](const Finding& f) { return ignore.matches(f); });
-  for (Finding& f : out.findings) f.growth_per_minute = history_.growth(f.site).per_minute;
+  for (Finding& f : out.findings) {
+    const auto growth = growing.find(f.site);
+    if (growth != growing.end()) f.growth_per_minute = growth->second.per_minute;
+  }
   remember(s, out);
   sort_findings(out.findings);
   if (out.findings.size() >= Findings::kMost) {
