@@ -8,7 +8,7 @@ namespace weir::tools {
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string to = "'";
   for (const char c : text) {
     if (c == '\'' || c == '\\') to += '\\';
@@ -20,7 +20,7 @@ std::string quoted(std::string_view text) {
 std::string words(const std::vector<std::string>& all) {
   std::string text;
   for (const std::string& word : all) text += (text.empty() ? "" : " ") + word;
-  return quoted(text);
+  return in_quotes(text);
 }
 
 // `when`: a condition, as the arguments of complete.
@@ -35,7 +35,7 @@ std::string option(const OptionModel& o, const std::string& when) {
   } else if (!o.value.empty()) {
     to += o.is_file ? " -r -F" : " -x";
   }
-  return to + " -d " + quoted(o.description) + "\n";
+  return to + " -d " + in_quotes(o.description) + "\n";
 }
 
 }  // namespace
@@ -47,10 +47,10 @@ std::string fish_completion(const CommandModel& weir) {
   const std::string none = " -n __fish_use_subcommand";
   for (const OptionModel& o : weir.options) to += option(o, none);
   for (const CommandModel& c : weir.commands) {
-    to += "complete -c weir" + none + " -a " + c.last_word() + " -d " + quoted(c.summary) + "\n";
+    to += "complete -c weir" + none + " -a " + c.last_word() + " -d " + in_quotes(c.summary) + "\n";
   }
   for (const CommandModel& c : weir.commands) {
-    const std::string when = " -n " + quoted("__fish_seen_subcommand_from " + c.last_word());
+    const std::string when = " -n " + in_quotes("__fish_seen_subcommand_from " + c.last_word());
     to += "\n";
     for (const OptionModel& o : c.options) to += option(o, when);
     for (const OptionModel& a : c.arguments) {

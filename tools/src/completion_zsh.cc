@@ -9,7 +9,7 @@ namespace weir::tools {
 namespace {
 
 // Within single quotes, where `special` is escaped for _arguments or _describe.
-std::string quoted(std::string_view text, std::string_view special) {
+std::string in_quotes(std::string_view text, std::string_view special) {
   std::string to;
   for (const char c : text) {
     if (c == '\'') {
@@ -25,7 +25,7 @@ std::string quoted(std::string_view text, std::string_view special) {
 }
 
 std::string value_of(const OptionModel& o) {
-  std::string to = ":" + quoted(o.choices.empty() ? o.value : "value", ":") + ":";
+  std::string to = ":" + in_quotes(o.choices.empty() ? o.value : "value", ":") + ":";
   if (!o.choices.empty()) {
     to += "(";
     for (const std::string& word : o.choices) to += (to.ends_with('(') ? "" : " ") + word;
@@ -43,7 +43,7 @@ std::string option(const OptionModel& o) {
     each += (each.empty() ? "" : ",") + name + (o.value.empty() ? "" : is_long ? "=" : "+");
   }
   const std::string rest =
-      "[" + quoted(o.description, "[]:") + "]" + (o.value.empty() ? "" : value_of(o)) + "'";
+      "[" + in_quotes(o.description, "[]:") + "]" + (o.value.empty() ? "" : value_of(o)) + "'";
   const std::string before = o.is_repeated ? "*" : "(" + all + ")";
   if (o.names.size() == 1) return "'" + before + each + rest;
   return "'" + before + "'{" + each + "}'" + rest;
@@ -53,7 +53,7 @@ std::string argument(const OptionModel& a, size_t number) {
   std::string to = "'" + (a.is_repeated ? "*" : std::to_string(number)) +
                    (a.is_required || a.is_repeated ? "" : ":");
   if (!a.choices.empty()) return to + value_of(a) + "'";
-  return to + ":" + quoted(a.names.front(), ":") + ":_files'";
+  return to + ":" + in_quotes(a.names.front(), ":") + ":_files'";
 }
 
 std::string arguments(const CommandModel& c, const std::string& indent) {
@@ -82,7 +82,7 @@ std::string zsh_completion(const CommandModel& weir) {
       "    command)\n"
       "      local -a commands=(\n";
   for (const CommandModel& c : weir.commands) {
-    to += "        '" + c.last_word() + ":" + quoted(c.summary, ":") + "'\n";
+    to += "        '" + c.last_word() + ":" + in_quotes(c.summary, ":") + "'\n";
   }
   to +=
       "      )\n"
