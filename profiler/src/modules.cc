@@ -210,7 +210,7 @@ Dwfl_Module* Modules::find(uintptr_t address) {
   return dwfl_ ? dwfl_addrmodule(dwfl_, address) : nullptr;
 }
 
-std::vector<Mapping> mappings() {
+std::vector<Mapping> Modules::mappings() {
   std::vector<Mapping> all;
   const Loads now = current_loads(false);
   for (const Loaded& o : now.objects) {
