@@ -44,11 +44,10 @@ introspect::Registers registers_of(const elf_gregset_t& regs) {
 
 }  // namespace
 
-CoreFile::CoreFile(const std::string& path)
-    : path_(path), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+CoreFile::CoreFile(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
   const auto fail = [&](const std::string& why) {
     if (fd_ >= 0) close(fd_);
-    throw error(path + ": " + why);
+    throw error(why);
   };
   struct stat info {};
   if (fd_ < 0 || fstat(fd_, &info) != 0) fail(std::generic_category().message(errno));
@@ -101,8 +100,7 @@ void CoreFile::read_segments(const Elf64_Ehdr& header) {
       count = first.sh_info;
     }
   }
-  if (header.e_phentsize != sizeof(Elf64_Phdr))
-    throw error(path_ + ": a damaged core: no segments");
+  if (header.e_phentsize != sizeof(Elf64_Phdr)) throw error("a damaged core: no segments");
   if (header.e_phoff > size_) count = 0;
   const uint64_t fit = count == 0 ? 0 : (size_ - header.e_phoff) / sizeof(Elf64_Phdr);
   if (count > std::min<uint64_t>(fit, kMaxSegments)) {
@@ -129,7 +127,7 @@ void CoreFile::read_segments(const Elf64_Ehdr& header) {
             [](const Segment& a, const Segment& b) { return a.start < b.start; });
   std::sort(image_.files.begin(), image_.files.end(),
             [](const MappedFile& a, const MappedFile& b) { return a.start < b.start; });
-  if (segments_.empty()) throw error(path_ + ": a core without any memory (cut off?)");
+  if (segments_.empty()) throw error("a core without any memory (cut off?)");
 }
 
 void CoreFile::read_notes(const Elf64_Phdr& segment) {

@@ -50,8 +50,7 @@ class CoreFile final : public Memory {
   size_t from_file(int fd, uint64_t offset, std::byte* to, size_t bytes) const;
   size_t read_some(uint64_t at, std::byte* to, size_t bytes) const;
 
-  const std::string path_;
-  int fd_;
+  const int fd_;
   uint64_t size_ = 0;
   int64_t written_at_ns_ = 0;
   bool cut_ = false;
