@@ -1,0 +1,188 @@
+"""All goroutines, and plain threads that use weir, read from the runtime's slots.
+
+The program stands still (or is dead) while this runs, in the middle of anything: what a field means
+at such a moment is told in runtime/src/runtime2.h. A slot is read by one read; a hundred thousand
+of them take a second or two.
+"""
+
+import struct
+
+import gdb
+
+from weir_gdb import text
+from weir_gdb.errors import WeirError
+from weir_gdb.layout import Layout
+from weir_gdb.memory import Memory
+
+MOST_CHUNKS = 1 << 20
+MOST_SLOTS = 1 << 20  # of a chunk
+MOST_LABELS = 1 << 10
+MOST_TEXT = 1 << 12
+
+
+class Goroutine:
+    """One goroutine, or a plain thread (`is_thread`)."""
+
+    __slots__ = (
+        "address", "goid", "parent", "gopc", "startpc", "state", "reason", "since", "is_thread",
+        "locked", "sp", "m", "stack_lo", "stack_hi", "name", "labels_at", "waitobj", "count",
+        "waits_for", "tid", "age_ns",
+    )  # fmt: skip
+
+    @property
+    def status(self):
+        """State or wait reason, as dumps show it."""
+        return self.reason or self.state
+
+    def on_thread(self):
+        """Its frames are a thread's, not those it saved when it parked."""
+        return self.is_thread or self.state in ("running", "syscall")
+
+
+class Runtime:
+    """A look at the program as it is now. Not to be kept after it has run."""
+
+    def __init__(self):
+        self.memory = Memory()
+        self.layout = Layout(self.memory)
+        self._fields = _fields(self.layout)
+        self._tids = {}  # by M
+        self._labels = {}  # by address of the set
+
+    def goroutines(self):
+        """By goid."""
+        found = []
+        for at in self._slots():
+            g = self._read(at)
+            if g is not None:
+                found.append(g)
+        self._tell_ages(found)
+        found.sort(key=lambda g: g.goid)
+        return found
+
+    def _slots(self):
+        """The addresses of all Gs that have ever been in use and may have memory."""
+        lay, mem = self.layout, self.memory
+        size, chunk_size = lay.value("G.size"), lay.value("Chunk.size")
+        base_at, stride_at = lay.value("Chunk.base"), lay.value("Chunk.stride")
+        class_at, used_at = lay.value("Chunk.size_class"), lay.value("Chunk.used")
+        cold_at, thread_class = lay.value("Chunk.cold"), lay.value("kThreadClass")
+        spread_bytes, spreads = lay.value("kSpreadBytes"), lay.value("kSpreads")
+        chunks, count = lay.address("chunks"), mem.u32(lay.address("nchunks"))
+        if count > MOST_CHUNKS:
+            raise WeirError("the runtime's slots", "their number is damaged")
+        for c in range(count):
+            chunk = mem.read(chunks + c * chunk_size, chunk_size)
+            base, stride, size_class = (
+                struct.unpack_from("<Q", chunk, at)[0] for at in (base_at, stride_at, class_at)
+            )
+            used = min(struct.unpack_from("<I", chunk, used_at)[0], MOST_SLOTS)
+            for i in range(used):
+                word = cold_at + i // 64 * 8
+                if chunk[word + i % 64 // 8] >> (i % 8) & 1:
+                    continue
+                if size_class == thread_class:
+                    yield base + i * stride
+                else:
+                    yield base + (i + 1) * stride - size - spread_bytes * (i % spreads)
+
+    def _read(self, at):
+        f = self._fields
+        data = self.memory.try_read(at, f["size"])
+        if data is None:
+            return None
+
+        def u64(name):
+            return struct.unpack_from("<Q", data, f[name])[0]
+
+        status = struct.unpack_from("<I", data, f["status"])[0] & ~f["scan"]
+        goid = u64("goid")
+        if status in f["none"] or goid == 0:
+            return None
+        g = Goroutine()
+        g.address, g.goid = at, goid
+        g.state = f["states"].get(status, f"state {status}")
+        g.reason = ""
+        if g.state == "waiting":
+            reason = data[f["waitreason"]]
+            g.reason = self.layout.word("WaitReason", reason)
+        g.is_thread = data[f["is_thread"]] != 0
+        g.since, g.sp, g.m = u64("since"), u64("sp"), u64("m")
+        g.parent, g.gopc, g.startpc = u64("parent_goid"), u64("gopc"), u64("startpc")
+        g.locked = g.is_thread or u64("locked_m") != 0
+        g.stack_lo, g.stack_hi = u64("stack_lo"), u64("stack_hi")
+        g.labels_at, g.waitobj, g.waits_for = u64("labels"), u64("waitobj"), u64("waits_for")
+        g.count = struct.unpack_from("<I", data, f["waitobj_count"])[0]
+        name = f["names"] + f["name_size"] * (data[f["shown_name"]] & 1)
+        g.name = text.decode(data[name : name + f["name_size"]].split(b"\0", 1)[0])
+        g.tid = 0
+        if g.is_thread:
+            g.tid = struct.unpack("<i", self.memory.read(at + f["tid"], 4))[0]
+        elif g.on_thread() and g.m:
+            g.tid = self._tid_of(g.m)
+        return g
+
+    def _tid_of(self, m):
+        if m not in self._tids:
+            data = self.memory.try_read(m + self.layout.value("M.tid"), 4)
+            self._tids[m] = struct.unpack("<i", data)[0] if data else 0
+        return self._tids[m]
+
+    def _tell_ages(self, goroutines):
+        """Now is the latest moment that the runtime knows of: the program stands still."""
+        now = self.memory.u64(self.layout.address("sched") + self.layout.value("Sched.coarse_ticks"))
+        now = max([now] + [g.since for g in goroutines])
+        rate = struct.unpack("<d", self.memory.read(self.layout.address("ns_per_tick"), 8))[0]
+        for g in goroutines:
+            g.age_ns = int((now - g.since) * rate) if 0 < rate < 1e6 else 0
+
+    def labels(self, g):
+        """[(key, value)]; those of a set are read once."""
+        if not g.labels_at:
+            return []
+        if g.labels_at not in self._labels:
+            try:
+                self._labels[g.labels_at] = self._read_labels(g.labels_at)
+            except (gdb.MemoryError, OverflowError):
+                self._labels[g.labels_at] = []
+        return self._labels[g.labels_at]
+
+    def _read_labels(self, at):
+        lay, mem = self.layout, self.memory
+        count = mem.u64(at + lay.value("label_set.count"))
+        entry, size = at + lay.value("label_set.size"), lay.value("label_set::entry.size")
+        found = []
+        for i in range(min(count, MOST_LABELS)):
+            data = mem.read(entry + i * size, size)
+            offset = struct.unpack_from("<I", data, lay.value("label_set::entry.at"))[0]
+            key, value = (
+                struct.unpack_from("<H", data, lay.value(f"label_set::entry.{part}_bytes"))[0]
+                for part in ("key", "value")
+            )
+            both = mem.read(at + offset, key + value)
+            found.append((text.decode(both[:key]), text.decode(both[key:])))
+        return found
+
+
+def _fields(lay):
+    """The offsets that each goroutine is read by, looked up once."""
+    f = {
+        name: lay.value("G." + name)
+        for name in (
+            "size", "status", "waitreason", "is_thread", "shown_name", "sp", "m", "since",
+            "waitobj", "waitobj_count", "locked_m", "goid", "parent_goid", "gopc", "startpc",
+            "labels", "waits_for", "stack_lo", "stack_hi", "names",
+        )  # fmt: skip
+    }
+    f["tid"] = lay.value("thread_G.tid")
+    f["name_size"] = lay.value("G.name.size")
+    f["scan"] = lay.value("Gscan")
+    f["none"] = (lay.value("Gidle"), lay.value("Gdead"))
+    f["states"] = {
+        lay.value("Grunnable"): "runnable",
+        lay.value("Grunning"): "running",
+        lay.value("Gsyscall"): "syscall",
+        lay.value("Gwaiting"): "waiting",
+        lay.value("Gcopystack"): "waiting",  # its stack is being trimmed; it goes on waiting
+    }
+    return f

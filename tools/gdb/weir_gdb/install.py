@@ -1,0 +1,9 @@
+"""Makes gdb know what is here; again, when it is read again."""
+
+from weir_gdb import backtrace, commands, standing
+
+
+def install():
+    standing.install()
+    backtrace.install()
+    commands.install()
