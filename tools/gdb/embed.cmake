@@ -2,7 +2,7 @@
 # (section .debug_gdb_scripts: with the debug information, so that strip moves it along). One script is all that gdb
 # takes there: this one makes the package's modules, in this order, of their texts.
 set(WEIR_GDB_MODULES errors text machine memory layout goroutines readable names standing stacks look filters printing backtrace
-                     commands install)
+                     commands core_writer install)
 set(WEIR_GDB_SCRIPT ${CMAKE_CURRENT_BINARY_DIR}/weir_gdb_inlined.py)
 set(script "import sys, types\n\n\
 def _module(name, text):\n\
