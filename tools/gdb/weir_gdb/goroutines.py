@@ -6,6 +6,7 @@ of them take a second or two.
 """
 
 import struct
+import time
 
 import gdb
 
@@ -121,12 +122,26 @@ class Runtime:
         return self._tids[m]
 
     def _tell_ages(self, goroutines):
-        """Now is the latest moment that the runtime knows of: the program stands still."""
-        now = self.memory.u64(self.layout.address("sched") + self.layout.value("Sched.coarse_ticks"))
-        now = max([now] + [g.since for g in goroutines])
         rate = struct.unpack("<d", self.memory.read(self.layout.address("ns_per_tick"), 8))[0]
+        if not 0 < rate < 1e6:
+            rate = 0
+        now = max([self._now(rate)] + [g.since for g in goroutines])
         for g in goroutines:
-            g.age_ns = int((now - g.since) * rate) if 0 < rate < 1e6 else 0
+            g.age_ns = int((now - g.since) * rate)
+
+    def _now(self, rate):
+        """In ticks. Of a core: the last moment that the runtime knew, which may be long before its
+        end where nothing ran."""
+        coarse = self.layout.address("sched") + self.layout.value("Sched.coarse_ticks")
+        known = self.memory.u64(coarse)
+        connection = gdb.selected_inferior().connection
+        if not rate or connection is None or connection.type != "native":
+            return known
+        base_ticks, base_ns = (
+            self.memory.u64(self.layout.address(name)) for name in ("base_ticks", "base_ns")
+        )
+        passed = time.clock_gettime_ns(time.CLOCK_MONOTONIC) - base_ns
+        return max(known, base_ticks + int(passed / rate))
 
     def labels(self, g):
         """[(key, value)]; those of a set are read once."""
