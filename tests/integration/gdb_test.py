@@ -17,7 +17,7 @@ from zoo import ZOO, parse_dump
 
 PARKED = os.environ.get("WEIR_PARKED", "weir-parked")
 TIMEOUT = 300  # s, of a session
-OTHERS = 16  # goroutines of weir-parked that are not its COUNT: one in each state, and main
+OTHERS = 17  # goroutines of weir-parked that are not its COUNT: one in each state, and main
 
 
 class Shown:
@@ -46,6 +46,13 @@ def place(text):
     """file:line of a dump's line below a function."""
     found = text.split()[0]
     return None if found.startswith("??") else found
+
+
+def is_same_function(of_endpoint, of_gdb):
+    """But for the numbers of lambdas, which debug information does not have where one is inlined; of
+    some of these gdb does not even know in which function they are."""
+    a, b = (re.sub(r"lambda#\d+", "lambda", f) for f in (of_endpoint, of_gdb))
+    return a == b or (b == "lambda" and a.endswith("::lambda"))
 
 
 def gdb_arguments(commands, *arguments, safe=True, quiet=True):
@@ -147,11 +154,13 @@ class GdbTest(unittest.TestCase):
         if g.state == "syscall":  # gdb shows also what the blocking call calls
             frames = frames[-len(g.frames) :]
         self.assertEqual([place(p) for _, p in g.frames], [p for _, p in frames], both)
-        self.assertEqual([f for f, _ in g.frames], [f for f, _ in frames], both)
+        for (of_endpoint, _), (of_gdb_, _) in zip(g.frames, frames):
+            self.assertTrue(is_same_function(of_endpoint, of_gdb_), both)
         if g.creator is None:
             self.assertIsNone(of_gdb.creator, both)
         else:
-            self.assertEqual((*g.creator[:2], place(g.creator[2])), of_gdb.creator, both)
+            self.assertEqual((g.creator[1], place(g.creator[2])), of_gdb.creator[1:], both)
+            self.assertTrue(is_same_function(g.creator[0], of_gdb.creator[0]), both)
 
 
 class SameAsTheEndpoint(GdbTest):
@@ -216,13 +225,13 @@ class Crashed(GdbTest):
             self.assertNotIn("weir_goroutine_main", text)
 
     def test_abort(self):
-        self.check("abort", "die (how=")
+        self.check("abort", "::die(")
 
     def test_bad_access(self):
-        self.check("segv", "die (how=")
+        self.check("segv", "::die(")
 
     def test_stack_overflow(self):
-        self.check("overflow", "overflow (n=")
+        self.check("overflow", "::overflow(")
 
 
 class OneGoroutine(GdbTest):

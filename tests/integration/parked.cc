@@ -44,16 +44,18 @@ using namespace std::chrono_literals;
 [[gnu::noinline]] void spin(const volatile bool& ready) { while (!ready) {} }
 // clang-format on
 
-[[gnu::noinline]] int overflow(int n) {
+[[gnu::noinline]] int overflow(int n, int most) {
   volatile char page[4096] = {};
   page[0] = static_cast<char>(n);
-  return overflow(n + 1) + page[0];
+  return n == most ? n : overflow(n + 1, most) + page[0];
 }
+
+volatile int* volatile nowhere = nullptr;
 
 [[gnu::noinline]] void die(std::string_view how) {
   if (how == "abort") std::abort();
-  if (how == "segv") *reinterpret_cast<volatile int*>(8) = 1;
-  if (how == "overflow") overflow(0);
+  if (how == "segv") *nowhere = 1;
+  if (how == "overflow") overflow(0, 1 << 20);
 }
 
 // What the goroutines wait for lives as long as they.
