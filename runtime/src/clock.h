@@ -36,6 +36,9 @@ inline int64_t ns_from_now(int64_t ns) noexcept {
 
 extern bool has_constant_ticks;          // else ticks are nanotime()
 extern std::atomic<double> ns_per_tick;  // as of the last calibrate_ticks
+// The same moment in both, when the program started.
+extern uint64_t base_ticks;  // cputicks
+extern int64_t base_ns;      // nanotime
 
 inline uint64_t cputicks() noexcept {
   if (!has_constant_ticks) [[unlikely]]

@@ -303,7 +303,7 @@ constexpr auto kEntries =
     join(kScheduler, kSlots, kRegisters, kWaitedFor, kLabelsAndContexts, rt_access::offsets::all());
 constexpr auto kWords = words(introspect::kStateWords, introspect::kWaitReasonWords,
                               introspect::kObjectKindWords, introspect::kContextKindWords);
-constexpr size_t kGlobals = 8;
+constexpr size_t kGlobals = 10;
 
 struct Table {
   post_mortem::Layout head;
@@ -334,6 +334,8 @@ constexpr Table make_table() {
       global("context_shards", &context_shards),
       global("has_constant_ticks", &has_constant_ticks),
       global("ns_per_tick", &ns_per_tick),
+      global("base_ticks", &base_ticks),
+      global("base_ns", &base_ns),
       global("weir_gostart", weir_gostart_code),
   };
   static_assert(std::size(globals) == kGlobals);
