@@ -261,22 +261,21 @@ class OneGoroutine(GdbTest):
         deep = next(
             g.goid for g in self.dump if sum("receive" in f for f, _ in g.frames) == 3
         )
-        backtrace, frame, depth, up = self.gdb(
-            f"goroutine {deep} bt",
-            f"goroutine {deep} frame",
-            f"goroutine {deep} print depth",
-            f"goroutine {deep} up",
+        backtrace, frame, up = self.gdb(
+            f"goroutine {deep} bt", f"goroutine {deep} frame", f"goroutine {deep} up"
         )
-        numbers = re.findall(r"^#(\d+) .*receive \(", backtrace, re.M)
+        numbers = re.findall(r"^#(\d+) .*::receive\(", backtrace, re.M)
         self.assertEqual(len(numbers), 3, backtrace)
         self.assertIn(f"#{numbers[0]} ", frame)
-        self.assertEqual(depth, "$1 = 0")
         self.assertIn(f"#{numbers[1]} ", up)
-        outer = self.gdb(
-            f"goroutine {deep} frame {numbers[1]}", f"goroutine {deep} frame function main"
+        numbered, *depths, none = self.gdb(
+            f"goroutine {deep} frame {numbers[1]}",
+            *(f"goroutine {deep} frame apply level {n} -q print depth" for n in numbers[1:]),
+            f"goroutine {deep} frame function main",
         )
-        self.assertIn("receive", outer[0])
-        self.assertEqual(outer[1], "")
+        self.assertIn("::receive ", numbered)
+        self.assertEqual(depths, ["$1 = 1", "$2 = 2"])
+        self.assertEqual(none, "")
         self.assertIn("main", self.errors)
 
     def test_afterwards_everything_is_as_before(self):
@@ -371,7 +370,7 @@ class Loading(GdbTest):
 
     def test_gdb_tells_how_to_allow_it(self):
         _, errors = run_gdb(["info goroutines"], PARKED, safe=False)
-        self.assertIn("add-auto-load-safe-path", errors)
+        self.assertIn("auto-loading has been declined by your `auto-load safe-path'", errors)
 
     def test_by_hand_and_in_a_stripped_program(self):
         script = os.path.join(os.path.dirname(__file__), "../../tools/gdb/weir-gdb.py")
@@ -400,8 +399,11 @@ class Loading(GdbTest):
             [f"source {script}", "starti", "info goroutines", "goroutine 1 bt"], "--args", sleep, "9"
         )
         self.assertEqual(errors.count(f"weir: {os.path.realpath(sleep)}: no weir runtime"), 2, errors)
-        out, errors = run_gdb(["starti", "info goroutines", "goroutine all bt"], "--args", PARKED)
-        self.assertEqual(out[1], "No goroutines.", errors)
+        _, errors = run_gdb(["starti", "info goroutines", "goroutine all bt"], "--args", PARKED)
+        self.assertEqual(errors.count("weir: the runtime's variables cannot be read: "), 2, errors)
+        self.assertNotIn("Traceback", errors)
+        out, errors = run_gdb(["break main", "run", "info goroutines"], "--args", PARKED)
+        self.assertEqual(out[2], "No goroutines.", errors)
         self.assertNotIn("Traceback", errors)
 
     def test_half_a_core(self):

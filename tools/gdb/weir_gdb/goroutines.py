@@ -69,7 +69,13 @@ class Runtime:
         class_at, used_at = lay.value("Chunk.size_class"), lay.value("Chunk.used")
         cold_at, thread_class = lay.value("Chunk.cold"), lay.value("kThreadClass")
         spread_bytes, spreads = lay.value("kSpreadBytes"), lay.value("kSpreads")
-        chunks, count = lay.address("chunks"), mem.u32(lay.address("nchunks"))
+        chunks, count = lay.address("chunks"), mem.try_read(lay.address("nchunks"), 4)
+        if count is None:
+            raise WeirError(
+                "the runtime's variables cannot be read",
+                "the program has only just been started, or the core file lacks them",
+            )
+        count = struct.unpack("<I", count)[0]
         if count > MOST_CHUNKS:
             raise WeirError("the runtime's slots", "their number is damaged")
         for c in range(count):
