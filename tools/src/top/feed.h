@@ -1,6 +1,6 @@
 // Feed: the thread that takes samples, so that keys are answered while a target is slow, or does
-// not answer at all. A target that takes long is asked less often (it is busy with us for a tenth of
-// the time at most); one that fails is asked again with growing pauses.
+// not answer at all. A target that takes long is asked less often (it is busy with us for a tenth
+// of the time at most); one that fails is asked again with growing pauses.
 #pragma once
 
 #include <chrono>

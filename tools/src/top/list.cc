@@ -31,9 +31,12 @@ void List::set_height(size_t lines) {
 }
 
 void List::move(int64_t lines) {
-  const auto end = static_cast<int64_t>(lines_.size()) - 1;
+  // The first line of a page may go as far as its last line is seen.
+  const size_t beyond = is_page_ ? std::max(lines_.size(), height_) - height_ + 1 : lines_.size();
+  const auto end = static_cast<int64_t>(beyond) - 1;
   cursor_ = static_cast<size_t>(
       std::max<int64_t>(std::min(static_cast<int64_t>(cursor_) + lines, end), 0));
+  if (is_page_) top_ = cursor_;
   scroll();
 }
 

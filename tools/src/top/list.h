@@ -23,6 +23,8 @@ class List {
   // Each id once. Details are asked for of what is expanded.
   void show(std::vector<uint64_t> ids, const Details& details);
   void set_height(size_t lines);
+  // A text without a cursor: keys scroll it.
+  void be_a_page() { is_page_ = true; }
 
   void move(int64_t lines);
   void page(int64_t pages) { move(pages * static_cast<int64_t>(height_ > 1 ? height_ - 1 : 1)); }
@@ -46,6 +48,7 @@ class List {
   std::unordered_map<uint64_t, std::vector<Line>> expanded_;  // by id; kept while the item is away
   std::vector<At> lines_;
   size_t cursor_ = 0, top_ = 0, height_ = 1;
+  bool is_page_ = false;
 };
 
 }  // namespace weir::tools::top

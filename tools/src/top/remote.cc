@@ -35,7 +35,8 @@ const Json& at(const Json& j, const char* key) {
 uint64_t number(const Json& j, const char* key) {
   const Json& value = at(j, key);
   if (value.is_number_unsigned()) return value.get<uint64_t>();
-  if (value.is_number_integer()) return static_cast<uint64_t>(std::max<int64_t>(value, 0));
+  if (value.is_number_integer())
+    return static_cast<uint64_t>(std::max<int64_t>(value.get<int64_t>(), 0));
   return 0;
 }
 
@@ -165,7 +166,8 @@ Sched read_sched(std::string_view json) {
   s.global_queue = number(procs, "global_queue");
   s.local_queues = number(procs, "local_queues");
   each(at(procs, "each"), kMaxList, [&s](const Json& p) {
-    s.procs.push_back({flag(p, "idle"), flag(p, "syscall"), number(p, "queue"), number(p, "ticks")});
+    s.procs.push_back(
+        {flag(p, "idle"), flag(p, "syscall"), number(p, "queue"), number(p, "ticks")});
   });
   const Json& threads = at(j, "threads");
   s.threads = number(threads, "total");
@@ -210,8 +212,9 @@ std::optional<SchedRates> rates(const Sched& before, const Sched& now) {
   if (seconds <= 0 || now.created < before.created || now.switches < before.switches) {
     return std::nullopt;
   }
-  const auto rate = [&](uint64_t Sched::* total) {
-    return now.*total < before.*total ? 0 : static_cast<double>(now.*total - before.*total) / seconds;
+  const auto rate = [&](uint64_t Sched::*total) {
+    return now.*total < before.*total ? 0
+                                      : static_cast<double>(now.*total - before.*total) / seconds;
   };
   return SchedRates{rate(&Sched::created), rate(&Sched::switches), rate(&Sched::parks),
                     rate(&Sched::steals),  rate(&Sched::retakes),  rate(&Sched::polls)};

@@ -32,10 +32,10 @@ struct Sched {
   uint64_t threads = 0, idle_threads = 0, spinning = 0;
   uint64_t blocking = 0, blocking_waiting = 0;
   uint64_t switches = 0, parks = 0, steals = 0, retakes = 0, polls = 0;
-  uint64_t measured = 0;                                // waits in the queue
-  std::optional<int64_t> p50_ns, p90_ns, p99_ns;        // bounds; not given: nothing measured
+  uint64_t measured = 0;                          // waits in the queue
+  std::optional<int64_t> p50_ns, p90_ns, p99_ns;  // bounds; not given: nothing measured
   std::vector<Bucket> latency;
-  uint64_t stack_bytes = 0;  // committed
+  uint64_t stack_bytes = 0;                       // committed
   uint64_t contexts = 0, forgotten_contexts = 0;  // active
 };
 

@@ -21,15 +21,15 @@ namespace weir::tools::top {
 struct Row {
   uint64_t site = 0;
   uint64_t count = 0;
-  int64_t oldest_ns = -1;            // longest wait; -1: not known
-  std::optional<double> per_minute;  // growth over the window; not given: not known yet
-  std::vector<uint32_t> recent;      // counts over the window, oldest first
-  std::string wait;                  // wait reason, else the state
+  int64_t oldest_ns = -1;                  // longest wait; -1: not known
+  std::optional<double> per_minute;        // growth over the window; not given: not known yet
+  std::vector<uint32_t> recent;            // counts over the window, oldest first
+  std::string wait;                        // wait reason, else the state
   profiler::Frame blocked_at, created_by;  // function empty: not known
-  std::string entry;                 // the goroutines' own function, where created_by is not known
-  bool thread = false;               // plain OS threads
+  std::string entry;    // the goroutines' own function, where created_by is not known
+  bool thread = false;  // plain OS threads
   std::optional<profiler::Certainty> leak;  // a finding is about them
-  std::vector<uint32_t> groups;      // indexes into Sample::snapshot->groups, most goroutines first
+  std::vector<uint32_t> groups;  // indexes into Sample::snapshot->groups, most goroutines first
 };
 
 enum class Origin : uint8_t { weir, go, file };
@@ -38,10 +38,10 @@ struct Sample {
   static constexpr size_t kStates = 7;  // of profiler::State
 
   Origin origin = Origin::file;
-  std::string program;  // its name; empty: not known
-  int64_t at_ns = 0;    // steady clock, when it was asked for
-  int64_t took_ns = 0;  // to fetch and read
-  uint64_t bytes = 0;   // fetched
+  std::string program;                                 // its name; empty: not known
+  int64_t at_ns = 0;                                   // steady clock, when it was asked for
+  int64_t took_ns = 0;                                 // to fetch and read
+  uint64_t bytes = 0;                                  // fetched
   std::shared_ptr<const profiler::Snapshot> snapshot;  // without members
   std::vector<Row> rows;                               // most goroutines first
   uint64_t total = 0;                                  // goroutines and threads
@@ -53,10 +53,10 @@ struct Sample {
   profiler::Findings findings;
   std::string findings_missing;  // why there are none; empty: there are
   std::optional<Sched> sched;
-  std::string sched_missing;               // why it is not given
-  std::optional<SchedRates> sched_rates;   // since the sample before
-  std::vector<std::string> notes;          // what a reader should know of how this came about
-  bool restarted = false;                  // another process than in the sample before
+  std::string sched_missing;              // why it is not given
+  std::optional<SchedRates> sched_rates;  // since the sample before
+  std::vector<std::string> notes;         // what a reader should know of how this came about
+  bool restarted = false;                 // another process than in the sample before
 };
 
 }  // namespace weir::tools::top

@@ -1,6 +1,7 @@
 // Source: takes samples of one target, each the cheapest that tells what the screen shows.
 //
-//   weir   debug=1, which has counts, states, longest waits and creators of any number of goroutines
+//   weir   debug=1, which has counts, states, longest waits and creators of any number of
+//   goroutines
 //          in as many records as there are different stacks; findings and scheduler of its endpoint
 //   Go     debug=2 while there are few goroutines: waits and creators. Go stops the program while
 //          it writes that, so from kFewGoroutines on debug=1, which has counts alone. Findings by

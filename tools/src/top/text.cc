@@ -173,7 +173,8 @@ std::string rate_text(double per_minute) {
   if (size < 0.05) return "0/min";
   const std::string sign = per_minute < 0 ? "-" : "+";
   if (size < 9.95) return sign + printed("%.1f/min", size);
-  if (size < 999'999.5) return sign + count_text(static_cast<uint64_t>(std::llround(size))) + "/min";
+  if (size < 999'999.5)
+    return sign + count_text(static_cast<uint64_t>(std::llround(size))) + "/min";
   return sign + printed("%.1fM/min", std::min(size, 1e12) / 1e6);
 }
 
@@ -233,7 +234,8 @@ std::string sparkline(std::span<const uint32_t> counts, size_t columns, Charset 
 
 std::string bar(double share, size_t columns, Charset charset) {
   if (!(share > 0) || columns == 0) return {};
-  const auto n = static_cast<size_t>(std::lround(std::min(share, 1.0) * static_cast<double>(columns)));
+  const auto n =
+      static_cast<size_t>(std::lround(std::min(share, 1.0) * static_cast<double>(columns)));
   std::string text;
   for (size_t i = 0; i < std::max<size_t>(n, 1); ++i) {
     text.append(charset == Charset::utf8 ? "█" : "#");

@@ -34,13 +34,13 @@ std::string short_name(std::string_view function, size_t columns);
 // "chan.cc:12"; empty: not known.
 std::string short_place(std::string_view file, int line);
 
-std::string count_text(uint64_t n);                        // 12,345
-std::string change_text(int64_t n);                        // +12,345
-std::string rate_text(double per_minute);                  // +600/min
-std::string per_second_text(double per_second);            // 12,345/s
-std::string duration_text(int64_t ns);                     // 850ms, 45s, 2m30s, 3h12m, 5d4h
-std::string bytes_text(uint64_t bytes);                    // 1.5 MiB
-std::string counted(uint64_t n, std::string_view thing);   // 1 finding, 2 findings
+std::string count_text(uint64_t n);                       // 12,345
+std::string change_text(int64_t n);                       // +12,345
+std::string rate_text(double per_minute);                 // +600/min
+std::string per_second_text(double per_second);           // 12,345/s
+std::string duration_text(int64_t ns);                    // 850ms, 45s, 2m30s, 3h12m, 5d4h
+std::string bytes_text(uint64_t bytes);                   // 1.5 MiB
+std::string counted(uint64_t n, std::string_view thing);  // 1 finding, 2 findings
 
 // Counts over time, the newest last, in at most `columns`; zero is the bottom.
 std::string sparkline(std::span<const uint32_t> counts, size_t columns, Charset charset);
