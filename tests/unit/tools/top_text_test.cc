@@ -37,8 +37,13 @@ TEST_F(TopText, NoControlCharacterPasses) {
 }
 
 TEST_F(TopText, WhatIsNoUtf8IsShownAsMissing) {
-  EXPECT_EQ(clean("a\xff\xc3(", Charset::utf8), "a??(");
-  EXPECT_EQ(clean("\xed\xa0\x80", Charset::utf8), "???");  // half of a pair
+  EXPECT_EQ(clean("a\xff\xc3(", Charset::utf8),
+            "a?"
+            "?(");
+  EXPECT_EQ(clean("\xed\xa0\x80", Charset::utf8),
+            "?"
+            "?"
+            "?");  // half of a pair
   EXPECT_EQ(clean("na\u00efve", Charset::ascii), "na?ve");
 }
 
@@ -103,6 +108,8 @@ TEST(TopNumbers, CurvesAndBarsShowWhatIsThere) {
   const std::vector<uint32_t> counts = {0, 1, 2, 3, 4, 5, 6, 7};
   EXPECT_EQ(sparkline(counts, 8, Charset::utf8), "▁▂▃▄▅▆▇█");
   EXPECT_EQ(sparkline(counts, 4, Charset::ascii), ".-+#");  // each the largest of two
+  EXPECT_EQ(sparkline(std::vector<uint32_t>{1000, 1001}, 8, Charset::ascii), "_#");
+  EXPECT_EQ(sparkline(std::vector<uint32_t>{9, 9, 9}, 8, Charset::ascii), "___");
   EXPECT_EQ(sparkline({}, 4, Charset::ascii), "");
   EXPECT_EQ(bar(0.5, 10, Charset::ascii), "#####");
   EXPECT_EQ(bar(0.0001, 10, Charset::ascii), "#");

@@ -42,6 +42,11 @@ std::string entry_of(const Snapshot& s, const profiler::Group& g) {
   return {};
 }
 
+int64_t wall_now_ns() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
 // What the file is now, as far as that can be had without reading it.
 std::string state_of(const std::string& file) {
   struct stat now {};
@@ -97,6 +102,8 @@ Sample Source::take(int64_t at_ns) {
     file_state_ = state;
   }
   Snapshot s = get_ ? endpoint_snapshot(sample) : file_snapshot(sample);
+  // Go's text does not tell when it was written.
+  if (get_ && s.taken_at_ns == 0) s.taken_at_ns = wall_now_ns();
   if (sample.origin == Origin::weir) {
     ask_weir(sample);
   } else {

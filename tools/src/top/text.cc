@@ -142,7 +142,7 @@ std::string short_name(std::string_view function, size_t columns) {
   if (name.empty()) name = function;
   // Outer scopes, one by one: the last name is what people look for.
   for (size_t at; name.size() > columns && (at = name.find("::")) != name.npos;) {
-    if (at > name.find('<') || name.compare(at + 2, name.npos, "lambda") == 0) break;
+    if (at > name.find('<') || name.compare(at + 2, 6, "lambda") == 0) break;
     name.erase(0, at + 2);
   }
   return name;
@@ -220,13 +220,14 @@ std::string sparkline(std::span<const uint32_t> counts, size_t columns, Charset 
   if (counts.empty() || columns == 0) return text;
   // More points than columns: each column is the largest of its points.
   const size_t n = std::min(columns, counts.size());
-  const uint32_t most = std::max(*std::max_element(counts.begin(), counts.end()), 1U);
+  const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+  const uint32_t span = std::max(*most - *least, 1U);
   for (size_t i = 0; i < n; ++i) {
     const size_t first = i * counts.size() / n, end = (i + 1) * counts.size() / n;
     const uint32_t value =
         *std::max_element(counts.begin() + static_cast<ptrdiff_t>(first),
                           counts.begin() + static_cast<ptrdiff_t>(std::max(end, first + 1)));
-    const auto level = static_cast<size_t>(uint64_t{value} * (kLevels - 1) / most);
+    const auto level = static_cast<size_t>(uint64_t{value - *least} * (kLevels - 1) / span);
     text.append(charset == Charset::utf8 ? kUtf8Levels[level] : kAsciiLevels[level]);
   }
   return text;

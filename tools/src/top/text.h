@@ -42,7 +42,8 @@ std::string duration_text(int64_t ns);                    // 850ms, 45s, 2m30s, 
 std::string bytes_text(uint64_t bytes);                   // 1.5 MiB
 std::string counted(uint64_t n, std::string_view thing);  // 1 finding, 2 findings
 
-// Counts over time, the newest last, in at most `columns`; zero is the bottom.
+// Counts over time, the newest last, in at most `columns`: from the least of them to the most,
+// since of many goroutines those that have come lately are what matters.
 std::string sparkline(std::span<const uint32_t> counts, size_t columns, Charset charset);
 // A share (0 to 1) of `columns`; what is not nothing shows.
 std::string bar(double share, size_t columns, Charset charset);

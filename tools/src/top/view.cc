@@ -35,7 +35,9 @@ Status freshness(const Model& m, int64_t now_ns) {
   if (s.asking && now_ns - s.asking_since_ns > kLateNs) {
     return {"asking for " + duration_text(now_ns - s.asking_since_ns), Style::warning};
   }
-  return {"live, every " + duration_text(s.pause_ns), Style::good};
+  if (s.pause_ns == 0) return {"one look", Style::plain};
+  const char* const what = shown->origin == Origin::file ? "file" : "live";
+  return {std::string(what) + ", every " + duration_text(s.pause_ns), Style::good};
 }
 
 Line title(const Model& m, int64_t now_ns) {
@@ -152,14 +154,13 @@ Line last_line(const Model& m, int64_t now_ns) {
     line.at_edge(s.asking ? "asking again " : "again in " + std::to_string(next) + "s ",
                  Style::dim);
   } else {
-    static constexpr std::array<std::pair<const char*, const char*>, 9> kKeys = {
+    static constexpr std::array<std::pair<const char*, const char*>, 8> kKeys = {
         {{"Enter", "stack"},
          {"/", "filter"},
          {"s", "sort"},
          {"f", "freeze"},
          {"m", "mark"},
          {"d", "diff"},
-         {"Tab", "view"},
          {"?", "help"},
          {"q", "quit"}}};
     for (const auto& [key, what] : kKeys) {

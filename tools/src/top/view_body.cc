@@ -24,7 +24,7 @@ void share_names(size_t left, bool has_creator, Widths& w) {
     w.blocked_at = left;
     return;
   }
-  w.created_by = left * 9 / 20;
+  w.created_by = left * 2 / 5;
   w.blocked_at = left - w.created_by - 1;
 }
 
@@ -38,10 +38,10 @@ Widths widths(const Model& m) {
       break;
     case View::findings:
       w.wait = columns < kNarrow ? 12 : columns < kWide ? 16 : 22;
-      taken = kMarks + kSure + w.wait + 1 + kCount + 1 + kGrowth + 1 + kOldest + 2;
+      taken = kMarks + kSure + w.wait + 1 + kCount + 2 + kGrowth + 1 + kOldest + 2;
       break;
     default:
-      w.wait = columns < kNarrow ? 10 : columns < kWide ? 14 : 24;
+      w.wait = columns < kNarrow ? 10 : columns < kWide ? 16 : 24;
       taken += kOldest + 2 + w.wait;
   }
   const bool has_creator = m.view() == View::findings ? columns >= kWide : columns >= 70;
@@ -66,9 +66,13 @@ void name(LineWriter& line, const Frame& f, const std::string& instead, size_t c
   if (is_cell && used < columns) line.gap(columns - used);
 }
 
+// Go's words, and where there is no room for them what they say first.
 std::string wait_text(const std::string& wait, size_t columns) {
-  const bool is_long = wait.size() > columns && wait.starts_with("sync.");
-  return is_long ? wait.substr(5) : wait;
+  if (wait.size() <= columns) return wait;
+  if (wait == "chan receive (nil chan)") return "nil chan receive";
+  if (wait == "chan send (nil chan)") return "nil chan send";
+  if (wait == "select (no cases)") return "select no cases";
+  return wait.starts_with("sync.") ? wait.substr(5) : wait;
 }
 
 // '!': a leak, by a finding; then whether it is expanded.
@@ -104,8 +108,7 @@ Line item_line(const Model& m, const Item& item, bool is_expanded, const Widths&
   name(line, row.blocked_at, "", w.blocked_at, true);
   if (w.created_by > 0) {
     line.gap();
-    // What is not the creator says so.
-    name(line, row.created_by, row.entry.empty() ? "" : "(" + row.entry + ")", w.created_by, false);
+    name(line, row.created_by, row.entry, w.created_by, false);
   }
   return line.take();
 }
@@ -123,7 +126,7 @@ Line finding_line(const Model& m, const profiler::Finding& f, bool is_expanded, 
   std::string kind(profiler::to_string(f.kind));
   std::ranges::replace(kind, '_', ' ');
   line.left(kind, w.wait).gap();
-  line.right(count_text(f.count), kCount, Style::strong).gap();
+  line.right(count_text(f.count), kCount + 1, Style::strong).gap();
   const bool grows = std::abs(f.growth_per_minute) >= 0.05;
   line.right(grows ? rate_text(f.growth_per_minute) : "-", kGrowth,
              grows ? Style::warning : Style::dim);
@@ -186,7 +189,7 @@ Line headings(const Model& m) {
     case View::findings:
       line.gap(kMarks).left("SURE", kSure, Style::heading);
       line.left("KIND", w.wait, Style::heading).gap();
-      line.right("GOROUTINES", kCount, Style::heading).gap();
+      line.right("GOROUTINES", kCount + 1, Style::heading).gap();
       line.right("GROWTH", kGrowth, Style::heading).gap();
       line.right("OLDEST", kOldest, Style::heading).gap(2);
       break;
@@ -200,7 +203,7 @@ Line headings(const Model& m) {
   return line.take();
 }
 
-// All goroutines over the window, the newest at the right, as high as there are lines.
+// All goroutines over the window, the newest at the right, from the least of them to the most.
 void draw_curve(const Model& m, std::vector<Line>& to) {
   const size_t lines = curve_lines(m.view(), m.size());
   if (lines == 0) return;
@@ -210,16 +213,22 @@ void draw_curve(const Model& m, std::vector<Line>& to) {
   const size_t room = m.size().columns - std::min(m.size().columns, kAxis + 3);
   const size_t n = std::min(s.recent.size(), room);
   const std::vector<uint32_t> points(s.recent.end() - static_cast<ptrdiff_t>(n), s.recent.end());
-  const uint32_t most = n == 0 ? 0 : *std::ranges::max_element(points);
+  const uint32_t most = n == 0 ? 0 : std::ranges::max(points);
+  const uint32_t least = n == 0 ? 0 : std::ranges::min(points);
   const size_t wide = n == 0 ? 1 : std::max<size_t>(room / std::max<size_t>(n, 1), 1);
   const size_t height = lines - 1;
   for (size_t i = 0; i < height; ++i) {
     LineWriter line(m.size().columns, m.charset());
-    line.right(i == 0 ? count_text(most) : i + 1 == height ? "0" : "", kAxis, Style::dim).gap(2);
+    line.right(i == 0            ? count_text(most)
+               : i + 1 == height ? count_text(least)
+                                 : "",
+               kAxis, Style::dim);
+    line.gap(2);
     const size_t below = (height - 1 - i) * kLevels;  // eighths of lines
     std::string bars;
     for (const uint32_t count : points) {
-      const size_t level = most == 0 ? 0 : uint64_t{count} * height * kLevels / most;
+      const uint64_t eighths = height * kLevels - 1;
+      const size_t level = 1 + (most == least ? 0 : (count - least) * eighths / (most - least));
       const size_t part = level <= below ? 0 : std::min(level - below, kLevels);
       const char* cell = part == 0                      ? " "
                          : m.charset() == Charset::utf8 ? kParts[part - 1]
@@ -230,7 +239,8 @@ void draw_curve(const Model& m, std::vector<Line>& to) {
     to.push_back(line.add(bars, Style::accent).take());
   }
   LineWriter line(m.size().columns, m.charset());
-  line.gap(kAxis + 2).add("all goroutines, " + duration_text(s.window_ns) + " to now", Style::dim);
+  line.gap(kAxis + 2).add("all goroutines", Style::dim);
+  if (s.window_ns > 0) line.add(", the last " + duration_text(s.window_ns), Style::dim);
   to.push_back(line.take());
 }
 
