@@ -16,7 +16,7 @@ import urllib.request
 from zoo import ZOO, parse_dump
 
 PARKED = os.environ.get("WEIR_PARKED", "weir-parked")
-TIMEOUT = 300  # s, of a session
+TIMEOUT = 900  # s, of a session
 OTHERS = 17  # goroutines of weir-parked that are not its COUNT: one in each state, and main
 
 
