@@ -243,6 +243,7 @@ constexpr std::array kLabelsAndContexts = {
     MEMBER(cancel_context, nwaiters),
     MEMBER(cancel_context, ncallbacks),
     MEMBER(cancel_context, cancel_handles),
+    MEMBER(cancel_context, registered),
     entry("ContextError.deadline_exceeded", static_cast<size_t>(ContextError::deadline_exceeded)),
 };
 static_assert(offsetof(child_link, next) == offsetof(ring, next),
