@@ -13,7 +13,7 @@ import gdb
 
 from weir_gdb import names
 from weir_gdb.errors import WeirError
-from weir_gdb.machine import WORD, machine, saved_registers
+from weir_gdb.machine import WORD, machine
 from weir_gdb.standing import standing_in
 
 MOST_FRAMES = 500
