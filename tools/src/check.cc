@@ -54,9 +54,9 @@ int check(const CheckOptions& o) {
   Ending ending;
   {
     const PrivateDirectory directory;
-    ending = run_command(o.command, {{"WEIR_LEAKCHECK", "report"},
-                                     {"WEIR_LEAKCHECK_REPORT", directory.path()},
-                                     {"WEIR_LEAKCHECK_IGNORE", ignore}});
+    ending = run_child(o.command, {{"WEIR_LEAKCHECK", "report"},
+                                   {"WEIR_LEAKCHECK_REPORT", directory.path()},
+                                   {"WEIR_LEAKCHECK_IGNORE", ignore}});
     gathered = gather(directory.path());
   }
   profiler::Report& report = gathered.report;
@@ -90,15 +90,21 @@ void add_check(CLI::App& weir, Action& action) {
   const auto options = std::make_shared<CheckOptions>();
   CLI::App* command = weir.add_subcommand(
       "check",
-      "Run a program or a suite of tests, and report the goroutines that it leaves behind");
-  command->footer(
-      "All weir processes that COMMAND starts report, the children of ctest, make or ninja too:\n"
-      "what is left at the end of each weir::run and, by test, what install_leak_listener and\n"
-      "LeakGuard find. Leaks make no test fail and change no exit status of theirs meanwhile.\n"
+      "Run a program or a suite of tests, and report the goroutines that it leaves behind\n"
+      "All weir processes that COMMAND starts report, the children of ctest, make or ninja too: "
+      "what is left at the end of each weir::run and, by test, what install_leak_listener and "
+      "LeakGuard find. Meanwhile leaks make no test fail and change no exit status.\n"
       "\n"
-      "Exit status: 2 where weir check itself failed; else 1 where there are leaks (other than\n"
-      "known ones), whatever COMMAND returned; else COMMAND's own, 128+N where signal N killed "
-      "it.");
+      "Exit status: 2 where weir check itself failed; else 1 where there are leaks (other than "
+      "known ones), whatever COMMAND returned; else COMMAND's own, which is 128+N where signal N "
+      "killed it.");
+  command->footer(
+      "Examples:\n"
+      "  weir check -- ctest --test-dir build\n"
+      "  weir check --format=junit -o leaks.xml -- ./orders-tests\n"
+      "  weir check --baseline=known-leaks.json --update-baseline -- ./orders-tests\n"
+      "  weir check --format=json -o leaks.json -- ./orders-tests; weir leaks leaks.json "
+      "--format=sarif");
   add_report_options(*command, options->report);
   command->add_option("command", options->command, "What to run, after --")
       ->required()

@@ -118,8 +118,8 @@ std::string Ending::text() const {
   return "was killed by " + (name ? "SIG" + std::string(name) : "signal " + std::to_string(signal));
 }
 
-Ending run_command(const std::vector<std::string>& command,
-                   const std::vector<std::pair<std::string, std::string>>& variables) {
+Ending run_child(const std::vector<std::string>& command,
+                 const std::vector<std::pair<std::string, std::string>>& variables) {
   const std::vector<std::string> env = environment(variables);
   const BlockedSignals signals;
   const SpawnAttributes attributes(signals.before());

@@ -24,7 +24,7 @@ struct Ending {
 // in the same process group. Throws Failure where it cannot be started.
 //
 // Not to be called while other threads run: signals are the whole process's.
-Ending run_command(const std::vector<std::string>& command,
-                   const std::vector<std::pair<std::string, std::string>>& variables);
+Ending run_child(const std::vector<std::string>& command,
+                 const std::vector<std::pair<std::string, std::string>>& variables);
 
 }  // namespace weir::tools

@@ -143,8 +143,8 @@ int leaks(const LeaksOptions& o) {
   if (failures.size() == answers.size()) return kFailed;
   if (!failures.empty()) report.complete = false;
   const Verdict verdict = reporting.judge(report, report.complete);
-  if (o.report.format == "json" && report.all.size() == 1 && failures.empty() &&
-      o.targets.size() == 1 && !report.baseline) {
+  if (o.report.format == "json" && report.all.size() == 1 && failures.empty()) {
+    for (std::string& note : report.notes) report.all[0].notes.push_back(std::move(note));
     write_output(o.report.output, [&report](const profiler::Sink& sink) {
       profiler::write_findings_json(report.all[0], sink);
     });
@@ -159,18 +159,23 @@ int leaks(const LeaksOptions& o) {
 
 void add_leaks(CLI::App& weir, Action& action) {
   const auto options = std::make_shared<LeaksOptions>();
-  CLI::App* command =
-      weir.add_subcommand("leaks", "Find leaked goroutines in running programs and dumps");
-  command->footer(
-      "A weir program is asked for what it has found, with its history. A Go program is watched\n"
-      "for COUNT dumps. A file is a dump, or findings as JSON, as WEIR_LEAKCHECK_REPORT and\n"
+  CLI::App* command = weir.add_subcommand(
+      "leaks",
+      "Find leaked goroutines in running programs and dumps\n"
+      "A weir program is asked for what it has found, with its history. A Go program is watched "
+      "for "
+      "COUNT dumps. A file is a dump, or findings as JSON, as WEIR_LEAKCHECK_REPORT and "
       "--format=json write them.\n"
       "\n"
-      "--format=json is weir.findings/1 for one target; weir.reports/1 for several, and with\n"
-      "--baseline.\n"
+      "--format=json is weir.findings/1 for one process, weir.reports/1 for several.\n"
       "\n"
-      "Exit status: 0 where nothing was found, 1 where there are leaks (other than known ones), 2\n"
+      "Exit status: 0 where nothing was found, 1 where there are leaks (other than known ones), 2 "
       "where a target could not be looked at.");
+  command->footer(
+      "Examples:\n"
+      "  weir leaks http://localhost:6060\n"
+      "  weir leaks --interval=10s --count=30 http://go1:6060 http://go2:6060\n"
+      "  weir leaks --min-certainty=likely --format=github dump.json");
   command
       ->add_option("target", options->targets,
                    "URL, unix:PATH, file, or - for stdin; several are looked at at once")

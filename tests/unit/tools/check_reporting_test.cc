@@ -95,16 +95,16 @@ TEST(Ending, AsAShellPutsIt) {
   EXPECT_EQ((Ending{0, SIGTERM}).text(), "was killed by SIGTERM");
 }
 
-TEST(RunCommand, HowItEndsAndWhatItSees) {
-  EXPECT_EQ(run_command({"true"}, {}).exit_status(), 0);
-  EXPECT_EQ(run_command({"sh", "-c", "exit 7"}, {}).status, 7);
-  EXPECT_EQ(run_command({"sh", "-c", "kill -KILL $$"}, {}).signal, SIGKILL);
-  EXPECT_EQ(run_command({"sh", "-c", "test \"$WEIR_ONE\" = 'a b' && test -n \"$PATH\""},
+TEST(RunChild, HowItEndsAndWhatItSees) {
+  EXPECT_EQ(run_child({"true"}, {}).exit_status(), 0);
+  EXPECT_EQ(run_child({"sh", "-c", "exit 7"}, {}).status, 7);
+  EXPECT_EQ(run_child({"sh", "-c", "kill -KILL $$"}, {}).signal, SIGKILL);
+  EXPECT_EQ(run_child({"sh", "-c", "test \"$WEIR_ONE\" = 'a b' && test -n \"$PATH\""},
                         {{"WEIR_ONE", "a b"}})
                 .status,
             0);
   try {
-    run_command({"weir-no-such-command"}, {});
+    run_child({"weir-no-such-command"}, {});
     ADD_FAILURE() << "was run";
   } catch (const Failure& e) {
     EXPECT_STREQ(e.what(), "weir-no-such-command: no such command");

@@ -8,6 +8,7 @@
 // Pure functions over Snapshots; thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -65,10 +66,25 @@ enum class FailOn : uint8_t { growth, fresh, none };  // fresh: "new"
 // Is that what was to be found? growth: any group is new or has grown; fresh: any is new.
 bool fails(const Diff& d, FailOn on);
 
-// What grew first; stacks shortened, groups that did not change in one line.
-bool write_diff_text(const Diff& d, const Sink& sink);
-// The same as a comment on a pull request.
-bool write_diff_markdown(const Diff& d, const Sink& sink);
+// How a Diff is shown to people.
+struct DiffStyle {
+  bool full_stacks = false;  // false: the frames in which stacks differ
+  bool colour = false;       // for a terminal: text only
+  bool links = false;        // likewise: file:line leads to the file (OSC 8)
+  std::string host{};        // of these links: the name of this machine
+  // Files below this directory are shown, and found below link_base, by the rest of their path.
+  std::string source_root{};
+  // Where files can be read: "https://github.com/you/project/blob/main/". Empty: Markdown has no
+  // links, and those of a terminal lead to the files themselves.
+  std::string link_base{};
+};
+
+// What grew first; groups that did not change in one line.
+bool write_diff_text(const Diff& d, const Sink& sink, const DiffStyle& style = {});
+// The same as a comment on a pull request: GitHub's Markdown, of at most kMaxMarkdown bytes; says
+// what has been left out.
+inline constexpr size_t kMaxMarkdown = 60'000;  // GitHub takes 65 536 characters
+bool write_diff_markdown(const Diff& d, const Sink& sink, const DiffStyle& style = {});
 // JSON, schema "weir.diff/1": src/diff_json.cc describes it. For DOT and SVG see
 // call_graph_difference (call_graph.h) and draw.h.
 bool write_diff_json(const Diff& d, const Sink& sink);
