@@ -116,6 +116,21 @@ TEST_F(DiffTest, WaitsAndCreatorsAreToldApartWhereBothSidesHaveThem) {
   EXPECT_EQ(d.entries[0].created_by.function, "other");
 }
 
+TEST_F(DiffTest, WhereOneSideDoesNotKnowTheWaitThePlaceCounts) {
+  // As of Go's debug=1, which tells some waits by their functions.
+  at(old, "f", 1, "select", {1}).wait_reason = "";
+  at(old, "g", 2, "IO wait", {2});
+  at(now, "f", 1, "chan receive", {1, 3}), at(now, "g", 2, "sleep", {2});
+  Diff d = compare();
+  EXPECT_TRUE(d.by_wait);
+  EXPECT_THAT(texts(d), ElementsAre("grown f 1>2", "new g 0>1", "gone g 1>0"));
+  EXPECT_EQ(d.entries[0].wait, "chan receive");
+  at(now, "f", 1, "chan send", {9});
+  d = compare();
+  EXPECT_THAT(texts(d), ElementsAre("grown f 1>3", "new g 0>1", "gone g 1>0"));
+  EXPECT_EQ(d.entries[0].wait, "") << "several";
+}
+
 TEST_F(DiffTest, WhoRunsIsTheSameAtAnyLine) {
   at(old, "spin", 1, "", {1});
   at(now, "spin", 2, "", {1}).state = State::runnable;
@@ -296,7 +311,13 @@ TEST_F(DiffTest, MarkdownLinksWhatIsBelowTheSourceRoot) {
   EXPECT_THAT(
       all,
       HasSubstr("<a href=\"https://git.example/x%29y/a%20b/f%281%29.cc#L2\">a b/f(1).cc:2</a>"));
-  // What is not of the project leads nowhere.
+  // What is not of the project leads nowhere: by another directory, or by not being there.
+  now.snapshot.frames[1].file = "net/http/server.go";
+  style.is_source = [](const std::string& file) { return file == "cmd/main.go"; };
+  EXPECT_THAT(markdown(compare(), style), Not(HasSubstr("](")));
+  now.snapshot.frames[1].file = "cmd/main.go";
+  EXPECT_THAT(markdown(compare(), style), HasSubstr("[cmd/main.go:2](https://"));
+  now.snapshot.frames[1].file = "/src/a b/f(1).cc";
   style.source_root = "/elsewhere";
   all = markdown(compare(), style);
   EXPECT_THAT(all, HasSubstr("**f**<br>f(1).cc:2"));
