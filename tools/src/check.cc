@@ -108,6 +108,8 @@ void add_check(CLI::App& weir, Action& action) {
   add_report_options(*command, options->report);
   command->add_option("command", options->command, "What to run, after --")
       ->required()
+      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->allow_extra_args(false)  // or "[a,b]" would become a and b
       ->type_name("COMMAND ARGS...");
   command->callback([&action, options] { action = [options] { return check(*options); }; });
 }

@@ -63,7 +63,8 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
                   "Leave out leaks with a function or file that matches; may be repeated")
       ->type_name("REGEX")
       ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);  // or it would eat a "--" behind it, and the brackets of "[ab]"
   command
       .add_option("--min-certainty", options.min_certainty, "Leave out leaks that are less certain")
       ->check(CLI::IsMember({"suspect", "likely", "certain"}))
