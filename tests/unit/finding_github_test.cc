@@ -34,7 +34,7 @@ TEST(FindingGithub, AnErrorAtTheLineWhereItIsStuck) {
   ASSERT_EQ(all.size(), 2U);
   EXPECT_THAT(all[0], StartsWith("::error file=zoo/send.cc,line=18,title=goroutine leak%3A "
                                  "chan_send (likely)::3 goroutines wait to send"));
-  EXPECT_THAT(all[0], HasSubstr("%0Acreated by zoo::start  start.cc:20"));
+  EXPECT_THAT(all[0], HasSubstr("%0Acreated by zoo::start  /src/zoo/start.cc:20"));
   EXPECT_EQ(all[1], "::notice title=goroutine leaks::1 leak in 1 process");
 }
 

@@ -28,7 +28,8 @@ namespace {
 
 struct CheckOptions {
   ReportOptions report;
-  std::vector<std::string> command;
+  std::string program;
+  std::vector<std::string> command;  // the program and its arguments
 };
 
 // All of --ignore, and what the environment has already, as one expression.
@@ -106,12 +107,19 @@ void add_check(CLI::App& weir, Action& action) {
       "  weir check --format=json -o leaks.json -- ./orders-tests; weir leaks leaks.json "
       "--format=sarif");
   add_report_options(*command, options->report);
-  command->add_option("command", options->command, "What to run, after --")
+  // The arguments are what is left over, so that nothing is made of them: a list would take "[a,b]"
+  // apart.
+  command->prefix_command();
+  command->add_option("command", options->program, "What to run, after --")
       ->required()
-      ->expected(1, CLI::detail::expected_max_vector_size)
-      ->allow_extra_args(false)  // or "[a,b]" would become a and b
       ->type_name("COMMAND ARGS...");
-  command->callback([&action, options] { action = [options] { return check(*options); }; });
+  command->callback([&action, options, command] {
+    options->command = {options->program};
+    std::vector<std::string> rest = command->remaining();
+    const bool has_mark = !rest.empty() && rest[0] == "--";  // that in front of the command
+    options->command.insert(options->command.end(), rest.begin() + (has_mark ? 1 : 0), rest.end());
+    action = [options] { return check(*options); };
+  });
 }
 
 }  // namespace weir::tools

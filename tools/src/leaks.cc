@@ -180,8 +180,6 @@ void add_leaks(CLI::App& weir, Action& action) {
       ->add_option("target", options->targets,
                    "URL, unix:PATH, file, or - for stdin; several are looked at at once")
       ->required()
-      ->expected(1, CLI::detail::expected_max_vector_size)
-      ->allow_extra_args(false)
       ->type_name("TARGET");
   command->add_option("--interval", options->interval, "Between two dumps of a Go program")
       ->transform(CLI::AsNumberWithUnit(
