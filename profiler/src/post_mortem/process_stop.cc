@@ -22,6 +22,7 @@ namespace weir::profiler::post_mortem {
 
 namespace {
 
+constexpr int64_t kLateNs = 1'000'000'000;
 constexpr int kMaxRounds = 20;  // of looking for threads that were started meanwhile
 
 std::vector<pid_t> tasks_of(pid_t pid) {
@@ -68,7 +69,17 @@ ProcessStop::ProcessStop(pid_t pid, int64_t deadline_ns) : pid_(pid) {
   }
 }
 
-ProcessStop::~ProcessStop() { let_go(); }
+ProcessStop::~ProcessStop() { end(); }
+
+int64_t ProcessStop::end() {
+  let_go();
+  const int64_t ended = steady_ns();
+  while (!let_go() && steady_ns() - ended < kLateNs) {
+    const timespec nap = {0, 1'000'000};
+    nanosleep(&nap, nullptr);
+  }
+  return ended;
+}
 
 // True: there were threads that are not seized yet.
 bool ProcessStop::seize_new_ones() {
@@ -130,19 +141,27 @@ void ProcessStop::read_registers() {
   }
 }
 
-void ProcessStop::let_go() {
+// False: some have not stopped yet. Only one that has stopped can be let go; the last ones the
+// kernel lets go when this thread ends.
+bool ProcessStop::let_go() {
+  bool all = true;
   for (Seized& s : seized_) {
     if (s.gone) continue;
     if (!s.stopped) {
-      // Only one that has stopped can be let go: it is stuck in the kernel, and will stop when it
-      // comes out. The kernel lets it go when this thread ends.
       int status = 0;
-      if (waitpid(s.tid, &status, __WALL | WNOHANG) != s.tid || !WIFSTOPPED(status)) continue;
+      const pid_t got = waitpid(s.tid, &status, __WALL | WNOHANG);
+      if (got == 0) {
+        all = false;
+        continue;
+      }
+      s.gone = got != s.tid || !WIFSTOPPED(status);
+      if (s.gone) continue;
       if (status >> 16 != PTRACE_EVENT_STOP) s.signal = WSTOPSIG(status);
     }
     ptrace(PTRACE_DETACH, s.tid, nullptr, reinterpret_cast<void*>(static_cast<intptr_t>(s.signal)));
+    s.gone = true;
   }
-  seized_.clear();
+  return all;
 }
 
 }  // namespace weir::profiler::post_mortem

@@ -23,6 +23,10 @@ class ProcessStop {
   ProcessStop(const ProcessStop&) = delete;
   ProcessStop& operator=(const ProcessStop&) = delete;
 
+  // Lets all go; returns when they went on (steady clock, ns). What has not stopped until now is
+  // waited for afterwards, for a while, to be let go, too.
+  int64_t end();
+
   // Those that have stopped; tids are the process's own (of its pid namespace).
   const std::vector<Thread>& threads() const { return threads_; }
 
@@ -35,7 +39,7 @@ class ProcessStop {
 
   bool seize_new_ones();
   void await(int64_t deadline_ns);
-  void let_go();
+  bool let_go();
   void read_registers();
 
   const pid_t pid_;

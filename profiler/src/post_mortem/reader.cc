@@ -180,18 +180,27 @@ bool Reader::read_running() {
   return !restless_.empty() || !settled;
 }
 
-void Reader::copy_stopped(const std::vector<Thread>& threads, int64_t deadline_ns) {
+bool Reader::copy_stopped(const std::vector<Thread>& threads, int64_t deadline_ns, bool last) {
+  std::vector<size_t> left;
   size_t done = 0;
   in_batches(restless_, kStoppedBatch, [&](std::span<const size_t> slots) {
     if (steady_ns() >= deadline_ns) return false;
     auto of = std::make_unique<Sightings>(offsets_, slots_, memory_);
     const std::span<Sighting> seen = of->look(slots, &threads, kStoppedStack);
+    for (Sighting& s : seen) {
+      // Its thread has not stopped in time, or is in a signal handler.
+      if (last || s.kind != Sighting::kSeen || s.has_stack) continue;
+      left.push_back(s.slot);
+      s.kind = Sighting::kNobody;
+    }
     copies_.push_back({std::move(of), seen, ticks_now()});
     done += slots.size();
     return true;
   });
-  restless_.erase(restless_.begin(), restless_.begin() + static_cast<ptrdiff_t>(done));
-  if (steady_ns() < deadline_ns) contexts_.walk(true);
+  left.insert(left.end(), restless_.begin() + static_cast<ptrdiff_t>(done), restless_.end());
+  restless_ = std::move(left);
+  const bool settled = steady_ns() < deadline_ns && contexts_.walk(true);
+  return restless_.empty() && settled;
 }
 
 void Reader::digest_copies() {

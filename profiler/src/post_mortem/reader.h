@@ -32,7 +32,9 @@ class Reader {
   // stopped.
   bool read_running();
   // While it is stopped, until the deadline at most (steady clock, ns): copies alone are made.
-  void copy_stopped(const std::vector<Thread>& threads, int64_t deadline_ns);
+  // True: everything was seen; else it is to be stopped again, or, where it is the `last` time,
+  // what was not seen is shown without a stack.
+  bool copy_stopped(const std::vector<Thread>& threads, int64_t deadline_ns, bool last);
   // When it runs again: looks into the copies.
   void digest_copies();
   // The owners of locks that are gone: of a process that runs.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <clocale>
 
 #include "top_test_util.h"
@@ -332,6 +333,54 @@ TEST(TopModel, FitsAnySizeFromTinyToHuge) {
       }
     }
     w.press("1");  // closes the help
+  }
+}
+
+TEST(TopModel, HeadingsStandOverTheirColumnsAtAnySize) {
+  Watch w;
+  w.target.goroutines = three();
+  w.sample();
+  for (size_t columns = kMinColumns; columns <= 160; ++columns) {
+    w.model.resize({columns, 24});
+    for (const char* view : {"1", "2"}) {
+      w.press(view);
+      std::string head, row;
+      for (const std::string& line : w.lines()) {
+        if (line.find("STUCK AT") != line.npos) head = line;
+        if (line.find("alpha") != line.npos) row = line;
+      }
+      EXPECT_EQ(head.find("STUCK AT"), row.find("alpha")) << columns << "\n" << w.text();
+      if (head.find("CREATED BY") != head.npos) {
+        EXPECT_EQ(head.find("CREATED BY"), row.find("zed")) << columns;
+      }
+    }
+  }
+}
+
+TEST(TopModel, MillionGoroutinesInTenThousandGroupsAnswerKeysAtOnce) {
+  Watch w;
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string n = std::to_string(i);
+    w.target.goroutines.push_back({100, i % 2 == 0 ? "select" : "chan send", "1m0s",
+                                   "service::handler" + n, "service::start" + n, "caller" + n});
+  }
+  w.sample();
+  w.sample();
+  EXPECT_EQ(w.model.shown()->total, 1'000'000U);
+  // Far from what it takes (some milliseconds), for machines under load.
+  constexpr auto kMost = std::chrono::seconds(2);
+  const std::vector<std::string> keys = {"j", "G", "g", "s", "r", "2", "1",
+                                         " ", "/", "9", "9", "m", "d", "f"};
+  for (const std::string& key : keys) {
+    const auto began = std::chrono::steady_clock::now();
+    w.press(key);
+    EXPECT_EQ(w.lines().size(), 24U);
+    const auto took = std::chrono::steady_clock::now() - began;
+    EXPECT_LT(took, kMost) << key;
+    RecordProperty("us_" + (key == " "   ? "expand"
+                            : key == "/" ? "slash"
+                                         : key),
+                   static_cast<int>(took / std::chrono::microseconds(1)));
   }
 }
 

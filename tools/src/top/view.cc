@@ -129,8 +129,9 @@ Line views(const Model& m) {
     right = "growth over " + duration_text(m.shown()->window_ns);
   }
   if (!m.filter().empty()) {
-    right = "/" + m.filter() + "/  " + count_text(m.items().size()) + " of " +
-            counted(m.rows_in_all(), "group");
+    right = count_text(m.items().size()) + " of " + counted(m.rows_in_all(), "group");
+    const std::string pattern = "/" + clean(m.filter(), m.charset()) + "/  ";
+    if (width(pattern) + width(right) + 4 <= line.room()) right.insert(0, pattern);
   }
   line.gap(2);
   line.at_edge(right + " ", m.filter().empty() ? Style::dim : Style::warning);

@@ -12,10 +12,10 @@ using profiler::Frame;
 
 // Columns of the tables. On narrow screens names take what numbers leave.
 constexpr size_t kMarks = 2, kCount = 9, kGrowth = 10, kOldest = 7, kSpark = 20, kSure = 8;
-constexpr size_t kNarrow = 60, kWide = 100;  // of the screen
+constexpr size_t kTiny = 50, kNarrow = 60, kWide = 100;  // of the screen
 
 struct Widths {
-  size_t wait = 0, blocked_at = 0, created_by = 0;  // 0: not shown
+  size_t oldest = 0, wait = 0, blocked_at = 0, created_by = 0;  // 0: not shown
 };
 
 // Of what the other columns leave.
@@ -41,8 +41,9 @@ Widths widths(const Model& m) {
       taken = kMarks + kSure + w.wait + 1 + kCount + 2 + kGrowth + 1 + kOldest + 2;
       break;
     default:
-      w.wait = columns < kNarrow ? 10 : columns < kWide ? 16 : 24;
-      taken += kOldest + 2 + w.wait;
+      w.oldest = columns < kTiny ? 0 : kOldest;
+      w.wait = columns < kNarrow ? 0 : columns < kWide ? 16 : 24;
+      taken += (w.oldest > 0 ? 1 + w.oldest : 0) + (w.wait > 0 ? 1 + w.wait : 0);
   }
   const bool has_creator = m.view() == View::findings ? columns >= kWide : columns >= 70;
   share_names(columns > taken + 1 ? columns - taken - 1 : 0, has_creator, w);
@@ -102,8 +103,10 @@ Line item_line(const Model& m, const Item& item, bool is_expanded, const Widths&
   if (m.view() == View::growth) {
     line.gap(2).left(sparkline(row.recent, kSpark, m.charset()), kSpark, Style::accent).gap(2);
   } else {
-    line.gap().right(row.oldest_ns < 0 ? "-" : duration_text(row.oldest_ns), kOldest);
-    line.gap(2).left(wait_text(row.wait, w.wait), w.wait).gap();
+    if (w.oldest > 0) {
+      line.gap().right(row.oldest_ns < 0 ? "-" : duration_text(row.oldest_ns), w.oldest);
+    }
+    line.gap(w.wait > 0 ? 2 : 1).left(wait_text(row.wait, w.wait), w.wait).gap();
   }
   name(line, row.blocked_at, "", w.blocked_at, true);
   if (w.created_by > 0) {
@@ -178,8 +181,10 @@ Line headings(const Model& m) {
     case View::groups:
       line.right(heading(Column::count, "GOROUTINES"), kMarks + kCount, Style::heading).gap();
       line.right(heading(Column::growth, growth), kGrowth, Style::heading).gap();
-      line.right(heading(Column::oldest, "OLDEST"), kOldest, Style::heading).gap(2);
-      line.left(heading(Column::wait, "REASON"), w.wait, Style::heading).gap();
+      if (w.oldest > 0)
+        line.right(heading(Column::oldest, "OLDEST"), w.oldest, Style::heading).gap();
+      line.gap();
+      if (w.wait > 0) line.left(heading(Column::wait, "REASON"), w.wait, Style::heading).gap();
       break;
     case View::growth:
       line.right("GOROUTINES", kMarks + kCount, Style::heading).gap();
