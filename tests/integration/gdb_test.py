@@ -33,7 +33,7 @@ class Shown:
         self.frames, self.creator = [], None
         for line in lines[1:]:
             frame = re.match(r"#\d+ +(.*?)(?: at (\S+:\d+)| from \S+)?$", line)
-            created = re.match(r"created by (.*?)(?: in goroutine (\d+))?(?: at (\S+:\d+)| from \S+)?$", line)
+            created = re.match(r"created by (.*?)(?: in goroutine (\d+))?(?: at (\S+:\d+))?$", line)
             if frame:
                 self.frames.append((frame[1], frame[2]))
             elif created:
