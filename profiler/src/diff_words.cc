@@ -135,7 +135,10 @@ std::string place(const Frame& f, const DiffStyle& style) {
 std::string link(const Frame& f, const DiffStyle& style, bool local) {
   if (f.file.empty()) return {};
   const std::string_view file = below_root(f.file, style.source_root);
-  if (!style.link_base.empty() && !file.starts_with('/')) {
+  const bool is_relative = !file.starts_with('/');
+  const bool is_below = file.size() != f.file.size();
+  if (is_relative && !is_below && style.is_source && !style.is_source(std::string(file))) return {};
+  if (!style.link_base.empty() && is_relative) {
     std::string url;
     for (const char c : style.link_base) {  // it is the user's, with a query perhaps
       const bool is_odd = c <= ' ' || c == 0x7f ||
@@ -146,8 +149,10 @@ std::string link(const Frame& f, const DiffStyle& style, bool local) {
     url.append(percent_encoded(file));
     return f.line > 0 ? url + "#L" + std::to_string(f.line) : url;
   }
-  if (!local || !f.file.starts_with('/')) return {};
-  return "file://" + percent_encoded(style.host) + percent_encoded(f.file);
+  std::string path = f.file;
+  if (!path.starts_with('/')) path = style.source_root + "/" + path;
+  if (!local || !path.starts_with('/')) return {};
+  return "file://" + percent_encoded(style.host) + percent_encoded(path);
 }
 
 Stacks::Stacks(const Diff& d, bool full) : d_(d), full_(full), shared_(d.entries.size(), 0) {

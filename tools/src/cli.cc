@@ -45,18 +45,24 @@ std::string asked_for(const CLI::App& weir) {
   return subs.empty() ? weir.get_name() : weir.get_name() + " " + subs.front()->get_name();
 }
 
+std::string unknown(const std::string& command, const std::string& word) {
+  return word + ": " + command + " knows no such " +
+         (word.starts_with('-') ? "option"
+          : command == "weir"   ? "command"
+                                : "argument");
+}
+
 std::string usage_text(const CLI::App& weir, const CLI::ParseError& e) {
   std::string text = e.what();
   const std::string command = asked_for(weir);
-  if (dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr) {
-    // "The following arguments were not expected: a b"
-    const std::string first = text.substr(text.find(": ") + 2);
-    text = first.substr(0, first.find(' ')) + ": " + command + " knows no such " +
-           (first.starts_with('-') ? "option"
-            : command == "weir"    ? "command"
-                                   : "argument");
+  const std::vector<std::string> left = weir.remaining(true);
+  if (dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr && !left.empty()) {
+    text = unknown(command, left.front());
   } else if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr) {
-    text = command + ": " + (command == "weir" ? "a command is missing" : text);
+    const bool is_command = command == "weir";
+    text = is_command && !left.empty()
+               ? unknown(command, left.front())
+               : command + ": " + (is_command ? "a command is missing" : text);
   }
   return text + "; see " + command + " --help";
 }

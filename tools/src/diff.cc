@@ -58,6 +58,10 @@ std::string working_directory() {
 profiler::DiffStyle style_of(const Options& o) {
   profiler::DiffStyle style = o.style;
   if (style.source_root.empty()) style.source_root = working_directory();
+  style.is_source = [root = style.source_root](const std::string& file) {
+    std::error_code none;
+    return std::filesystem::is_regular_file(root + "/" + file, none);
+  };
   const bool to_stdout = o.file.empty() || o.file == "-";
   style.colour = to_stdout && use_colour(STDOUT_FILENO);
   style.links = style.colour;

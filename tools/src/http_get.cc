@@ -80,7 +80,7 @@ std::string reason(CURL* curl, CURLcode code, const Receiver& r, const char* det
       return "cannot be connected to: " + std::generic_category().message(static_cast<int>(error));
     }
     case CURLE_OPERATION_TIMEDOUT:
-      return "no whole answer within " + seconds_text(r.request.timeout) + so_far +
+      return "no whole answer within " + seconds_text(r.request.whole) + so_far +
              "; --timeout=SECONDS waits longer";
     case CURLE_GOT_NOTHING:
       return "closed the connection without an answer";

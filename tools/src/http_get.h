@@ -14,6 +14,7 @@ struct HttpRequest {
   // Sent as a bearer token, but to no other host that an answer leads to.
   std::string token;
   std::chrono::milliseconds timeout{30'000};   // from looking up the name to the last byte
+  std::chrono::milliseconds whole{30'000};     // of all requests of which this is one: what is told
   size_t max_bytes = size_t{4} << 30;          // of the decoded body
   std::function<void(size_t bytes)> received;  // called with the bytes so far; may be empty
 };

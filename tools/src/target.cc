@@ -96,9 +96,13 @@ class Asker {
   HttpAnswer ask(const std::string& url, const std::string& unix_socket) const {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now());
-    HttpRequest request{url, unix_socket, options_.token, {}, options_.max_bytes, received_};
-    request.timeout = std::max(left, std::chrono::milliseconds(1));
-    return http_get(target_, request);
+    return http_get(target_, {.url = url,
+                              .unix_socket = unix_socket,
+                              .token = options_.token,
+                              .timeout = std::max(left, std::chrono::milliseconds(1)),
+                              .whole = options_.timeout,
+                              .max_bytes = options_.max_bytes,
+                              .received = received_});
   }
 
   [[noreturn]] void refuse(const HttpAnswer& answer) const {

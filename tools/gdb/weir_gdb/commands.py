@@ -86,10 +86,14 @@ class _Request:
             if self._filter.take_option(words):
                 continue
             if words.peek() is None:
-                raise WeirError("which goroutine?", "an id or 'all' is expected; see: help goroutine")
+                raise WeirError(
+                    "which goroutine?", "an id or 'all' is expected; see: help goroutine"
+                )
             word = words.take()
-            if word in ("-each", "-runtime"):
-                each, self.everything = each or word == "-each", self.everything or word == "-runtime"
+            if word == "-each":
+                each = True
+            elif word == "-runtime":
+                self.everything = True
             elif word == "all":
                 found = True
             else:
@@ -108,9 +112,7 @@ class _Request:
     def choose(self, look):
         if self._ids is None:
             return [g for g in look.goroutines if self._filter.passes(look, g)]
-        chosen = [
-            g for g in look.goroutines if any(a <= g.goid <= b for a, b in self._ids)
-        ]
+        chosen = [g for g in look.goroutines if any(a <= g.goid <= b for a, b in self._ids)]
         for a, b in self._ids:
             if not any(a <= g.goid <= b for g in chosen):
                 raise WeirError(f"goroutine {a}" if a == b else f"goroutines {a}-{b}", "not found")

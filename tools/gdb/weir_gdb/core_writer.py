@@ -43,7 +43,7 @@ class WeirGcore(gdb.Command):
         words = gdb.string_to_argv(argument)
         if len(words) != 1:
             raise WeirError("weir-gcore", "the name of a file is expected")
-        path = words[0]
+        path = os.path.expanduser(words[0])
         with one_line(path):
             inferior = gdb.selected_inferior()
             connection = inferior.connection
@@ -116,7 +116,7 @@ def _mappings(pid):
             m = _MAPPING.match(line)
             if m[9] in ("[vsyscall]", "[vvar]", "[vvar_vclock]"):
                 continue
-            flags = (4 if m[3] == "r" else 0) | (2 if m[4] == "w" else 0) | (1 if m[5] == "x" else 0)
+            flags = 4 * (m[3] == "r") | 2 * (m[4] == "w") | (m[5] == "x")
             found.append((int(m[1], 16), int(m[2], 16), flags, m[8] != "0", int(m[7], 16) == 0))
     return found
 

@@ -15,10 +15,7 @@ from weir_gdb.errors import WeirError
 from weir_gdb.layout import Layout
 from weir_gdb.memory import Memory
 
-MOST_CHUNKS = 1 << 20
-MOST_SLOTS = 1 << 20  # of a chunk
 MOST_LABELS = 1 << 10
-MOST_TEXT = 1 << 12
 
 
 class Goroutine:
@@ -69,15 +66,21 @@ class Runtime:
         class_at, used_at = lay.value("Chunk.size_class"), lay.value("Chunk.used")
         cold_at, thread_class = lay.value("Chunk.cold"), lay.value("kThreadClass")
         spread_bytes, spreads = lay.value("kSpreadBytes"), lay.value("kSpreads")
-        chunks, count = lay.address("chunks"), mem.u32(lay.address("nchunks"))
-        if count > MOST_CHUNKS:
+        chunks, count = lay.address("chunks"), mem.try_read(lay.address("nchunks"), 4)
+        if count is None:
+            raise WeirError(
+                "the runtime's variables cannot be read",
+                "the program has only just been started, or the core file lacks them",
+            )
+        count = struct.unpack("<I", count)[0]
+        if count > lay.value("kMaxChunks"):
             raise WeirError("the runtime's slots", "their number is damaged")
         for c in range(count):
             chunk = mem.read(chunks + c * chunk_size, chunk_size)
             base, stride, size_class = (
                 struct.unpack_from("<Q", chunk, at)[0] for at in (base_at, stride_at, class_at)
             )
-            used = min(struct.unpack_from("<I", chunk, used_at)[0], MOST_SLOTS)
+            used = min(struct.unpack_from("<I", chunk, used_at)[0], lay.value("kChunkSlots"))
             for i in range(used):
                 word = cold_at + i // 64 * 8
                 if chunk[word + i % 64 // 8] >> (i % 8) & 1:

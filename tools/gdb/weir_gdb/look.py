@@ -71,8 +71,8 @@ class Look:
     def _body(self, at):
         lay = self.runtime.layout
         method, url = self._field("http_body", at, "method"), self._field("http_body", at, "url")
-        status = struct.unpack("<i", self.runtime.memory.read(at + lay.value("http_body.status"), 4))
-        return f"body of {method} {url} {status[0]}"
+        status = self.runtime.memory.read(at + lay.value("http_body.status"), 4)
+        return f"body of {method} {url} {struct.unpack('<i', status)[0]}"
 
     def _field(self, of, at, name):
         """A text within a struct, fit to stand within a header's brackets."""

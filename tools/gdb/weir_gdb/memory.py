@@ -56,7 +56,8 @@ def core_path():
     if connection is None or connection.type != "core":
         return None
     # gdb 13 tells the name only within lists of everything; this is the shortest.
-    files = re.findall(r"0x[0-9a-f]+\s+(/.*)$", gdb.execute("maint info bfds", to_string=True), re.M)
+    bfds = gdb.execute("maint info bfds", to_string=True)
+    files = re.findall(r"0x[0-9a-f]+\s+(/.*)$", bfds, re.M)
     cores = {f for f in files if _is_core(f)}
     return cores.pop() if len(cores) == 1 else None
 

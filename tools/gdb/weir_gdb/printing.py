@@ -59,7 +59,8 @@ def _write_group(look, group, everything):
     gdb.write(f"{len(group)} goroutines [" + ", ".join(p for p in parts if p) + "]: ")
     gdb.write(text.ranges([g.goid for g in group]) + "\n")
     gdb.write(_stack_text(look.stacks.of(first), everything))
-    gdb.write(look.created_by(first) if len({g.parent for g in group}) == 1 else _creator(look, first))
+    has_one_parent = len({g.parent for g in group}) == 1
+    gdb.write(look.created_by(first) if has_one_parent else _creator(look, first))
 
 
 def _creator(look, g):

@@ -1,5 +1,5 @@
-"""Functions' names as the profiler shows them: `zoo::start(int)::{lambda()#2}::operator()() const` is
-`zoo::start::lambda#2`.
+"""Functions' names as the profiler shows them: `zoo::start(int)::{lambda()#2}::operator()() const`
+is `zoo::start::lambda#2`.
 
 profiler/src/names.cc has the rules; this reads the same grammar, from left to right by recursive
 descent over the brackets. What does not parse is shown as it is.
@@ -107,8 +107,10 @@ class _Reader:
                 self.i = close
             elif c == " ":
                 self.i += 1
-                # Everything before was the return type.
-                out = "" if until == "end" else out if self.s[self.i : self.i + 1] in (">", ")") else out + " "
+                if until == "end":
+                    out = ""  # everything before was the return type
+                elif not self.s.startswith((">", ")"), self.i):
+                    out += " "
             else:
                 self.i += 1
                 out += c

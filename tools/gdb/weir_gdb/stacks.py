@@ -13,7 +13,7 @@ import gdb
 
 from weir_gdb import names
 from weir_gdb.errors import WeirError
-from weir_gdb.machine import WORD, machine, saved_registers
+from weir_gdb.machine import WORD, machine
 from weir_gdb.standing import standing_in
 
 MOST_FRAMES = 500
@@ -89,7 +89,7 @@ class Stacks:
         return stack
 
     def _start(self, g):
-        """(pc, its stack from the saved registers up, their address); None: not to be remembered."""
+        """(pc, its stack from the saved registers up, their address); None: not remembered."""
         size = g.stack_hi - g.sp
         if g.on_thread() or not self._size <= size <= MOST_BYTES:
             return None
@@ -122,7 +122,7 @@ class Stacks:
         return Stack(frames, truncated), places
 
     def _places(self, sps, data, low):
-        """Offsets of the return addresses that lead from frame to frame; None: not all are found."""
+        """Offsets of the return addresses that lead from frame to frame; None: some are missing."""
         places = []
         for (below, _), (sp, pc) in zip(sps, sps[1:]):
             at = sp - WORD

@@ -1,7 +1,7 @@
 """Text for people: names and labels made fit for a terminal, ages, lists of ids.
 
-What comes from the program (names, labels, URLs, debug information) may hold anything; nothing of it
-reaches the terminal unescaped.
+What comes from the program (names, labels, URLs, debug information) may hold anything; nothing of
+it reaches the terminal unescaped.
 """
 
 import re

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,8 +22,8 @@
 namespace weir::profiler {
 
 struct DiffOptions {
-  bool lines = true;       // tell lines of one function apart; false: for builds that differ
-  bool wait = true;        // tell wait reasons and states apart, where both sides have them
+  bool lines = true;  // tell lines of one function apart; false: for builds that differ
+  bool wait = true;  // tell wait reasons and states apart, at the places where both sides know them
   bool creator = true;     // tell creators apart, where both sides have them
   bool labels = false;     // tell labels apart
   uint64_t threshold = 1;  // changes by fewer goroutines count as unchanged
@@ -40,7 +41,7 @@ struct Diff {
   struct Entry {
     Change change = Change::unchanged;
     uint64_t before = 0, after = 0;
-    std::string wait;  // wait reason, else the state; empty: not told apart
+    std::string wait;  // wait reason, else the state; empty: not known, or several
     bool thread = false;
     std::vector<Frame> stack;  // shown frames, innermost first; empty: not known
     bool truncated = false;
@@ -77,6 +78,9 @@ struct DiffStyle {
   // Where files can be read: "https://github.com/you/project/blob/main/". Empty: Markdown has no
   // links, and those of a terminal lead to the files themselves.
   std::string link_base{};
+  // Is there a source file of this relative path below source_root? Only those are linked; empty:
+  // all are.
+  std::function<bool(const std::string&)> is_source{};
 };
 
 // What grew first; groups that did not change in one line.
