@@ -100,7 +100,7 @@ TEST(RunChild, HowItEndsAndWhatItSees) {
   EXPECT_EQ(run_child({"sh", "-c", "exit 7"}, {}).status, 7);
   EXPECT_EQ(run_child({"sh", "-c", "kill -KILL $$"}, {}).signal, SIGKILL);
   EXPECT_EQ(run_child({"sh", "-c", "test \"$WEIR_ONE\" = 'a b' && test -n \"$PATH\""},
-                        {{"WEIR_ONE", "a b"}})
+                      {{"WEIR_ONE", "a b"}})
                 .status,
             0);
   try {
