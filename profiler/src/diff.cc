@@ -26,12 +26,20 @@ std::string wait_text(const Group& g) {
   return std::string(runs(g) ? "running" : encode::state_name(g.state));
 }
 
+// Nobody is told apart from nobody.
 bool knows_waits(const Snapshot& s) {
-  return std::any_of(s.groups.begin(), s.groups.end(), is_wait_known);
+  return s.groups.empty() || std::any_of(s.groups.begin(), s.groups.end(), is_wait_known);
 }
 bool knows_creators(const Snapshot& s) {
-  return std::any_of(s.groups.begin(), s.groups.end(),
-                     [](const Group& g) { return g.created_by < UINT32_MAX; });
+  return s.groups.empty() || std::any_of(s.groups.begin(), s.groups.end(),
+                                         [](const Group& g) { return g.created_by < UINT32_MAX; });
+}
+
+// profile.proto holds the function of a creator alone.
+bool knows_places_of_creators(const Snapshot& s) {
+  return std::none_of(s.groups.begin(), s.groups.end(), [&s](const Group& g) {
+    return g.created_by < UINT32_MAX && frame_at(s, g.created_by).file.empty();
+  });
 }
 
 bool has_goids(const Snapshot& s) {
@@ -81,6 +89,7 @@ class Differ {
     d_.by_lines = options.lines;
     d_.by_wait = options.wait && knows_waits(old) && knows_waits(now);
     d_.by_creator = options.creator && knows_creators(old) && knows_creators(now);
+    creator_places_ = knows_places_of_creators(old) && knows_places_of_creators(now);
     d_.by_labels = options.labels;
     std::tie(d_.same_process, d_.same_process_why) = same_process(old, now);
     if (options.same_process) {
@@ -141,7 +150,11 @@ class Differ {
     std::string key(1, g.thread ? 't' : 'g');
     for (const Frame& f : e.stack) append(key, f, d_.by_lines && !runs(g));
     append(key, "created");
-    append(key, e.created_by, d_.by_lines);
+    if (creator_places_) {
+      append(key, e.created_by, d_.by_lines);
+    } else {
+      append(key, e.created_by.function);
+    }
     append(key, encode::labels_text(e.labels));
     return key;
   }
@@ -175,6 +188,7 @@ class Differ {
       }
       std::string key = key_of(g, e);
       const std::string wait = d_.by_wait && is_wait_known(g) ? wait_text(g) : "";
+      const Frame frame_of_creator = e.created_by;
       const bool is_told = d_.by_wait && !unknown_waits_.contains(key);
       e.wait = wait;
       if (is_told) append(key, e.wait);
@@ -185,6 +199,7 @@ class Differ {
         making_.emplace_back();
       }
       Diff::Entry& entry = d_.entries[known->second];
+      if (entry.created_by.file.empty()) entry.created_by = frame_of_creator;
       // Of waits that are not told apart the one that is known, where it is one.
       Making& all = making_[known->second];
       if (entry.wait.empty() && !all.several_waits) entry.wait = wait;
@@ -235,6 +250,7 @@ class Differ {
 
   const DiffOptions& options_;
   std::vector<Pattern> ignore_;
+  bool creator_places_ = true;  // creators are told apart by more than their functions
   Diff d_;
   std::vector<Making> making_;                     // by entry
   std::unordered_set<std::string> unknown_waits_;  // keys

@@ -131,6 +131,16 @@ TEST_F(DiffTest, WhereOneSideDoesNotKnowTheWaitThePlaceCounts) {
   EXPECT_EQ(d.entries[0].wait, "") << "several";
 }
 
+TEST_F(DiffTest, CreatorsOfWhichASideKnowsTheFunctionAloneAreThatFunctions) {
+  at(old, "f", 1, "select", {1}).created_by = old.call(0x77, "maker", "m.cc", 5, 1);
+  at(now, "f", 1, "select", {1}).created_by = now.call(0x77, "maker", "", 0, 0);
+  at(now, "f", 1, "select", {2}).created_by = now.call(0x78, "other", "", 0, 0);
+  const Diff d = compare();
+  EXPECT_THAT(texts(d), ElementsAre("new f 0>1", "unchanged f 1>1"));
+  EXPECT_EQ(d.entries[0].created_by.function, "other");
+  EXPECT_EQ(d.entries[1].created_by.line, 5);
+}
+
 TEST_F(DiffTest, WhoRunsIsTheSameAtAnyLine) {
   at(old, "spin", 1, "", {1});
   at(now, "spin", 2, "", {1}).state = State::runnable;
@@ -228,7 +238,7 @@ gone    -1 (1 -> 0)  IO wait
 unchanged: 2 groups, 2 goroutines
 )");
   EXPECT_EQ(text(diff(old.snapshot, old.snapshot))
-                .find("zoo: 4 -> 4 goroutines (0) within 0s\n"
+                .find("zoo: 4 -> 4 goroutines (0) within 0ms\n"
                       "nothing changed\n"),
             0U);
 }
@@ -269,7 +279,7 @@ TEST_F(DiffTest, StacksAreShortenedToTheFramesThatDiffer) {
 
 TEST_F(DiffTest, ColoursAndLinksAreForTerminals) {
   at(now, "f", 2, "select", {1});
-  now.snapshot.frames[1].file = "/home/me/my project/src/f.cc";
+  now.snapshot.frames[0].file = "/home/me/my project/src/f.cc";
   EXPECT_THAT(text(compare()), Not(HasSubstr("\x1b")));
   DiffStyle style{.colour = true, .links = true, .host = "box"};
   EXPECT_THAT(text(compare(), style),
@@ -284,7 +294,7 @@ TEST_F(DiffTest, ColoursAndLinksAreForTerminals) {
   style.links = false;
   EXPECT_THAT(text(compare(), style), Not(HasSubstr("\x1b]8")));
   // A name cannot speak to the terminal.
-  now.snapshot.frames[1].function = "evil\x1b]0;title\x07";
+  now.snapshot.frames[0].function = "evil\x1b]0;title\x07";
   EXPECT_THAT(text(compare(), style), HasSubstr("evil\\x1b]0;title\\a"));
 }
 
@@ -303,7 +313,7 @@ TEST_F(DiffTest, MarkdownTakesHostileNamesAsText) {
 
 TEST_F(DiffTest, MarkdownLinksWhatIsBelowTheSourceRoot) {
   at(now, "f", 2, "select", {1});
-  now.snapshot.frames[1].file = "/src/a b/f(1).cc";
+  now.snapshot.frames[0].file = "/src/a b/f(1).cc";
   DiffStyle style{.source_root = "/src", .link_base = "https://git.example/x)y/"};
   std::string all = markdown(compare(), style);
   EXPECT_THAT(
@@ -312,12 +322,12 @@ TEST_F(DiffTest, MarkdownLinksWhatIsBelowTheSourceRoot) {
       all,
       HasSubstr("<a href=\"https://git.example/x%29y/a%20b/f%281%29.cc#L2\">a b/f(1).cc:2</a>"));
   // What is not of the project leads nowhere: by another directory, or by not being there.
-  now.snapshot.frames[1].file = "net/http/server.go";
+  now.snapshot.frames[0].file = "net/http/server.go";
   style.is_source = [](const std::string& file) { return file == "cmd/main.go"; };
   EXPECT_THAT(markdown(compare(), style), Not(HasSubstr("](")));
-  now.snapshot.frames[1].file = "cmd/main.go";
+  now.snapshot.frames[0].file = "cmd/main.go";
   EXPECT_THAT(markdown(compare(), style), HasSubstr("[cmd/main.go:2](https://"));
-  now.snapshot.frames[1].file = "/src/a b/f(1).cc";
+  now.snapshot.frames[0].file = "/src/a b/f(1).cc";
   style.source_root = "/elsewhere";
   all = markdown(compare(), style);
   EXPECT_THAT(all, HasSubstr("**f**<br>f(1).cc:2"));

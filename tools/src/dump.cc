@@ -7,6 +7,7 @@
 
 #include <weir/profiler/encode.h>
 #include <weir/profiler/filter.h>
+#include <weir/profiler/post_mortem.h>
 
 #include "command.h"
 #include "failure.h"
@@ -33,6 +34,8 @@ constexpr std::array kFormats = {
 
 struct Options {
   std::string target, file, format;
+  std::string core, exe;
+  int pid = 0;
   FilterOptions filter;
   FetchOptions fetch;
 };
@@ -52,11 +55,21 @@ const Format& format_of(const Options& o) {
   throw Failure("--format", "no such format");
 }
 
+// Of exactly one of TARGET, --core and --pid.
+profiler::Snapshot take(const Options& o) {
+  if (!o.exe.empty() && o.core.empty()) throw Failure("--exe", "it goes with --core");
+  const int given = (o.target.empty() ? 0 : 1) + (o.core.empty() ? 0 : 1) + (o.pid != 0 ? 1 : 0);
+  if (given != 1) throw Failure("dump", "name one of TARGET, --core and --pid");
+  if (!o.core.empty()) return profiler::read_core(o.core, o.exe);
+  if (o.pid != 0) return profiler::read_process(o.pid);
+  return load(o.target, o.fetch);
+}
+
 int dump(const Options& o) {
   const Format& format = format_of(o);
   if (format.is_binary) refuse_terminal(o.file, format.name);
   const profiler::Filter filter = o.filter.filter();
-  profiler::Snapshot s = load(o.target, o.fetch);
+  profiler::Snapshot s = take(o);
   if (!filter.is_empty()) s = profiler::filter(std::move(s), filter);
   write_output(o.file, [&](const profiler::Sink& sink) { format.write(s, sink); });
   return kClean;
@@ -73,7 +86,19 @@ void add_dump(CLI::App& weir, Action& action) {
       "with a count for each stack; pprof is for go tool pprof, with a sample for each stack, "
       "pprof3 with one for each goroutine; json has all that is known, and is the one to keep "
       "for weir diff. A dump converts from each to each; what one does not hold is gone.");
-  command->add_option("TARGET", o->target, "A URL, unix:PATH, a file, or - for stdin")->required();
+  command->add_option("TARGET", o->target, "A URL, unix:PATH, a file, or - for stdin");
+  command->add_option("--core", o->core, "Read this core file of a weir program, without gdb")
+      ->type_name("CORE");
+  command
+      ->add_option("--exe", o->exe, "The program that CORE is of; without it the one that it names")
+      ->type_name("PROG");
+  command
+      ->add_option(
+          "--pid", o->pid,
+          "Read this running weir process, which need not serve anything; needs the rights "
+          "of a debugger")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
   command->add_option("-o,--output", o->file, "Write there, all or nothing, and not to stdout")
       ->type_name("FILE");
   command
@@ -89,6 +114,8 @@ void add_dump(CLI::App& weir, Action& action) {
       "  weir dump unix:/run/orders.sock --state=\"chan receive\"\n"
       "  weir dump http://localhost:6060 -o before.json\n"
       "  weir dump panic.txt --format=debug1\n"
+      "  weir dump --core core.1234 --exe ./orders\n"
+      "  weir dump --pid 1234 -o now.json\n"
       "  weir dump http://localhost:6060 --format=pprof | go tool pprof -top /dev/stdin");
   command->callback([&action, o] { action = [o] { return dump(*o); }; });
 }
