@@ -76,7 +76,7 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
       ->type_name("FILE");
   command
       .add_option("--ignore", options.ignore,
-                  "Leave out leaks with a function or file that matches; may be repeated")
+                  "Leave out leaks with a function or file that matches")
       ->type_name("REGEX")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
