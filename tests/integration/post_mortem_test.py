@@ -20,6 +20,7 @@ from zoo import Zoo, eventually
 
 WEIR = os.environ.get("WEIR", "weir")
 PARKED = os.environ.get("WEIR_PARKED", "weir-parked")
+OBSERVED = os.environ.get("WEIR_OBSERVED", "weir-observed")
 TIMEOUT = 300  # s, of one step
 OTHERS = 17  # goroutines of weir-parked that are not its COUNT
 
@@ -47,6 +48,10 @@ def rows(snapshot):
     def place(index):
         return None if index is None else locations[index]
 
+    def shown(group, location):
+        # A thread that was interrupted stands at its system call, else behind it.
+        return tuple(f for f, _ in locations[location]) if group["thread"] else locations[location]
+
     def thing(o):
         o = dict(o)
         for key in ("made_at", "locked_at", "rlocked_at", "added_at", "done_at", "signalled_at"):
@@ -67,13 +72,13 @@ def rows(snapshot):
                     g["wait_reason"],
                     g["object_kind"],
                     place(g["created_by"]),
-                    tuple(locations[l] for l in stack["locations"]),
+                    tuple(shown(g, l) for l in stack["locations"]),
                     stack["truncated"],
                     json.dumps(g["labels"]),
                     snapshot["strings"][m.get("name", 0)],
                     g["thread"],
                     g.get("locked", False),
-                    m.get("stack_bytes", 0) if g["state"] != "running" else 0,
+                    0 if g["state"] == "running" or g["thread"] else m.get("stack_bytes", 0),
                     tuple(thing(o) for o in snapshot["objects"][first : first + m.get("object_count", 0)]),
                 )
             ] += 1
@@ -178,7 +183,7 @@ class PidTest(PostMortemTest):
             now = dump("--pid", program.pid)
             self.assertEqual(now["total"], count + OTHERS)
             self.assert_same(before, now)
-            self.assertEqual(now["process"], "weir-parked")
+            self.assertEqual(now["process"], os.path.basename(PARKED))
             self.assertEqual(now["pid"], program.pid)
             # It has a goroutine that runs, so it was stopped; and goes on.
             self.assertGreater(now["longest_hold_ns"], 0)
@@ -193,6 +198,15 @@ class PidTest(PostMortemTest):
 
     def test_a_hundred_thousand(self):
         self.check(100_000)
+
+    def test_threads_timers_and_contexts(self):
+        with Parked(0, OBSERVED) as program:
+            before = endpoint(program.url)
+            now = dump("--pid", program.pid)
+        self.assert_same(before, now)
+        self.assertEqual(sum(g["count"] for g in now["groups"] if g["thread"]), 2)
+        self.assertEqual(sum(c["forgotten"] for c in now["contexts"]), 1)
+        self.assertTrue(any(o.get("timer") and o.get("armed") for o in now["objects"]))
 
     def test_times_are_of_now(self):
         with Parked(1) as program:
@@ -256,7 +270,7 @@ class CoreTest(PostMortemTest):
         self.assertEqual(now["total"], count + OTHERS)
         self.assertNotIn("truncated", now)
         self.assert_same(before, now)
-        self.assertEqual(now["process"], "weir-parked")
+        self.assertEqual(now["process"], os.path.basename(PARKED))
 
     def test_one(self):
         self.check(1)
