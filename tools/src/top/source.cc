@@ -231,7 +231,9 @@ void Source::digest(Snapshot s, Sample& to) {
     row.recent = counts_.of(site.id);
     row.per_minute = counts_.growth(row.recent);
   }
-  for (const profiler::Group& g : s.groups) {
+  for (uint32_t i = 0; i < s.groups.size(); ++i) {
+    const profiler::Group& g = s.groups[i];
+    to.site_of_group.push_back(sites.of_group(i).id);
     to.total += g.count;
     to.states[static_cast<size_t>(g.state) % Sample::kStates] += g.count;
     to.oldest_ns = std::max(to.oldest_ns, g.oldest_ns);
