@@ -241,8 +241,9 @@ class PidTest(PostMortemTest):
         met = collections.Counter(m["goid"] for g in now["groups"] for m in g["members"])
         self.assertEqual({goid: n for goid, n in met.items() if n != 1}, {})
         self.assertEqual((before & after) - set(met), set())
-        cut = sum(g["count"] for g in now["groups"] if now["stacks"][g["stack"]]["truncated"])
-        self.assertEqual(cut, 0)
+        # One that runs may get no processor to stop on in time, where the machine is busy.
+        still = [g for g in now["groups"] if g["state"] != "running"]
+        self.assertEqual([g for g in still if now["stacks"][g["stack"]]["truncated"]], [])
         self.assertTrue({"http_body", "io", "chan", "mutex"} <= {o["kind"] for o in now["objects"]})
 
     def test_mistakes_are_told_in_a_line(self):
