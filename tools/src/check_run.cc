@@ -18,7 +18,8 @@ namespace weir::tools {
 
 namespace {
 
-constexpr std::array<int, 6> kForwarded = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+constexpr std::array kForwarded = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
+                                   SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE};
 
 class SpawnAttributes {
  public:

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "failure.h"
+#include "filter_options.h"
 #include "output.h"
 
 namespace weir::tools {
@@ -117,8 +118,10 @@ Reporting::Reporting(const ReportOptions& options) : options_(options), least_(C
   options_.root = root_of_sources(options_.root);
   check_writable(options_.output);
   if (options_.update_baseline) check_writable(options_.baseline);
-  std::vector<Finding> none;
-  profiler::leave_out(none, options_.ignore);  // throws where one is no expression
+  name_options([this] {
+    std::vector<Finding> none;
+    profiler::leave_out(none, options_.ignore);
+  });
   if (!options_.baseline.empty() && !options_.update_baseline) {
     std::error_code error;
     if (!std::filesystem::exists(options_.baseline, error)) {
