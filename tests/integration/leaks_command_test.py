@@ -1,5 +1,6 @@
 """weir leaks: what it says of running programs (weir's and others') and of files, and its exit statuses."""
 
+import gzip
 import http.server
 import json
 import os
@@ -144,6 +145,40 @@ class Leaks(unittest.TestCase):
         self.assertEqual((report["schema"], len(report["reports"])), ("weir.reports/1", 2))
         both = self.file("both.json", out)
         self.assertEqual(weir(both, "--format=json", status=1)[0], out)
+
+    def test_nothing_is_green_that_was_not_seen(self):
+        """Half a dump: text is looked at as far as it goes, of compressed data nothing can be told."""
+        half = (MAIN + NIL.format(10))[:-40]
+        out, err = weir("-", stdin=half, status=2)
+        self.assertIn("-: note: the dump was cut off", err)
+        self.assertIn("The dump was cut off", out)
+        with tempfile.TemporaryDirectory() as directory:
+            packed = os.path.join(directory, "half.gz")
+            with open(packed, "wb") as f:
+                whole = gzip.compress((MAIN + NIL.format(10) * 200).encode())
+                f.write(whole[: len(whole) // 2])
+            out, err = weir(packed, status=2)
+            self.assertRegex(err, r"\Aweir: .*half\.gz: .*\n\Z")
+            top = subprocess.run([WEIR, "top", "--once", packed], capture_output=True, text=True, timeout=TIMEOUT)
+            self.assertEqual((top.returncode, top.stdout), (2, ""), top.stderr)
+            self.assertRegex(top.stderr, r"\Aweir: .*half\.gz: .*\n\Z")
+
+    def test_an_endpoint_that_fails_is_not_taken_for_another_program(self):
+        class Failing(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_error(503)
+
+            def log_message(self, *args):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            _, err = weir(f"http://127.0.0.1:{server.server_port}", status=2)
+            self.assertRegex(err, r"\Aweir: .*503.*\n\Z")
+        finally:
+            server.shutdown()
+            server.server_close()
 
     def test_one_of_several_cannot_be_had(self):
         nil = self.file("nil.txt", MAIN + NIL.format(7))

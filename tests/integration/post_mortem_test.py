@@ -97,13 +97,13 @@ def contexts(snapshot):
 class Session:
     """gdb runs weir-parked; when the program stops, gdb writes a core, and kills it."""
 
-    def __init__(self, core, *arguments):
+    def __init__(self, core, *arguments, save="weir-gcore"):
         settings = ["set confirm off", "set startup-with-shell off", "set disable-randomization off"]
         settings += ["set debuginfod enabled off", f"set auto-load safe-path {os.path.dirname(os.path.realpath(PARKED))}"]
         command = ["gdb", "-nx", "-batch"]
         for setting in settings:
             command += ["-iex", setting]
-        command += ["-ex", "run", "-ex", f"weir-gcore {core}", "--args", PARKED, *map(str, arguments)]
+        command += ["-ex", "run", "-ex", f"{save} {core}", "--args", PARKED, *map(str, arguments)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -370,6 +370,18 @@ class DamagedCoreTest(PostMortemTest):
                 self.assertEqual((status, err.count("\n")), (2, 1), err)
         self.assertGreater(told, 0)
 
+    def test_a_core_by_gcore_is_whole_or_says_that_it_is_not(self):
+        """From Linux 6.13 on gdb's own gcore leaves stacks out, in whose place there are zeros."""
+        with Session(self.core, 50, save="gcore") as session:
+            before = endpoint(session.url)
+            session.stop()
+        status, out, err = weir("dump", "--core", self.core, "--exe", PARKED, "--format=json")
+        if status == 0 and not json.loads(out).get("truncated"):
+            self.assertEqual((json.loads(out)["total"], err), (before["total"], ""))
+        else:
+            self.assertIn("the core lacks memory of goroutines", err)
+            self.assertEqual(err.count("\n"), 1, err)
+
     def test_garbage_in_a_core_does_no_harm(self):
         """Each time other bytes of the notes and of the memory are not what they were."""
         with open(self.good, "rb") as f:
@@ -384,7 +396,7 @@ class DamagedCoreTest(PostMortemTest):
                     f.write(((seed + 1) * (i + 3) * 0x9E3779B97F4A7C15 & (1 << 64) - 1).to_bytes(8, "little"))
             status, _, err = weir("dump", "--core", self.core, "--exe", PARKED, "--format=json")
             self.assertIn(status, (0, 2), err)
-            self.assertEqual(err.count("\n"), 0 if status == 0 else 1, err)
+            self.assertIn(err.count("\n"), (0, 1) if status == 0 else (1,), err)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ TEST_P(CaptureWaits, TellsWhereAndForWhatGoroutinesWait) {
     ASSERT_NE(f.group->created_by, kNone);
     EXPECT_TRUE(user_frame(s, f.group->created_by).line > 0);
     ASSERT_NE(f.object().made_at, kNone);
-    EXPECT_TRUE(user_frame(s, f.object().made_at).file.ends_with("capture_test.cc"));
+    EXPECT_TRUE(user_frame(s, f.object().made_at).file.ends_with("capture_waits_test.cc"));
     EXPECT_LT(user_frame(s, f.object().made_at).line, made_line);
 
     f = expect_waiting(s, sender, "chan send", "spotted::send", "chan");
@@ -118,7 +118,7 @@ TEST_P(CaptureWaits, TellsWhereAndForWhatGoroutinesWait) {
     EXPECT_EQ(f.object().owner_goid, goid());
     EXPECT_TRUE(f.object().owner_alive);
     ASSERT_NE(f.object().locked_at, kNone);
-    EXPECT_TRUE(user_frame(s, f.object().locked_at).file.ends_with("capture_test.cc"));
+    EXPECT_TRUE(user_frame(s, f.object().locked_at).file.ends_with("capture_waits_test.cc"));
 
     f = expect_waiting(s, reader, "sync.RWMutex.RLock", "spotted::read_lock", "rwmutex");
     ASSERT_TRUE(f);
@@ -168,7 +168,7 @@ TEST_P(CaptureWaits, TellsOfConditionsSemaphoresAndConnections) {
     EXPECT_EQ(f.object().waiters, 1U);
     EXPECT_EQ(f.object().signals, 1U);
     ASSERT_NE(f.object().signalled_at, kNone);
-    EXPECT_TRUE(user_frame(s, f.object().signalled_at).file.ends_with("capture_test.cc"));
+    EXPECT_TRUE(user_frame(s, f.object().signalled_at).file.ends_with("capture_waits_test.cc"));
 
     f = expect_waiting(s, acquirer, "semacquire", "spotted::acquire", "semaphore");
     ASSERT_TRUE(f);

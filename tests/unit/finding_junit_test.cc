@@ -62,6 +62,13 @@ TEST(FindingJunit, WhatCouldNotBeSeenIsAnError) {
                               HasSubstr("<error type=\"incomplete\"")));
 }
 
+TEST(FindingJunit, WhereNobodyWasLookedAtNothingIsGreen) {
+  Report r = report_of({});
+  r.notes = {"Nothing was looked at."};
+  EXPECT_THAT(junit(r), AllOf(HasSubstr("tests=\"1\" failures=\"0\" skipped=\"1\" errors=\"0\""),
+                              HasSubstr("<skipped message=\"nothing was looked at\"/>")));
+}
+
 TEST(FindingJunit, NothingEndsATagThatIsNotOurs) {
   const std::string text = junit(testing::evil());
   EXPECT_THAT(text, AllOf(HasSubstr("&lt;&amp;&quot;'&gt;]]&gt;"), HasSubstr("\\x1b"),

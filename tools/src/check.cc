@@ -112,9 +112,9 @@ void add_check(CLI::App& weir, Action& action) {
   // The arguments are what is left over, so that nothing is made of them: a list would take "[a,b]"
   // apart.
   command->prefix_command();
-  command->add_option("command", options->program, "What to run, after --")
+  command->add_option("COMMAND", options->program, "What to run, after --")
       ->required()
-      ->type_name("COMMAND ARGS...");
+      ->type_name("-- COMMAND ARGS...");
   command->callback([&action, options, command] {
     options->command = {options->program};
     std::vector<std::string> rest = command->remaining();

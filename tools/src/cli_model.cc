@@ -44,7 +44,8 @@ OptionModel option_of(const CLI::Option& option) {
   if (option.get_expected_max() != 0 && option.get_type_size() != 0) {
     m.choices = choices_of(type);
     m.value = m.choices.empty() ? type.substr(0, type.find(':')) : joined(m.choices, "|");
-    if (is_argument && m.choices.empty()) m.value = m.names.front();
+    // An argument without a type of its own is shown by its name.
+    if (is_argument && type == "TEXT") m.value = m.names.front();
     for (const char* const file : {"FILE", "PATH", "TARGET", "OLD", "NEW", "DIR", "CORE", "PROG"}) {
       m.is_file |= m.value == file;
     }
@@ -79,8 +80,7 @@ std::string OptionModel::heading() const {
 std::string CommandModel::usage() const {
   std::string text = name + (options.empty() ? "" : " [OPTIONS]");
   for (const OptionModel& a : arguments) {
-    const std::string shown =
-        (a.choices.empty() ? a.names.front() : a.value) + (a.is_repeated ? "..." : "");
+    const std::string shown = a.value + (a.is_repeated ? "..." : "");
     text += a.is_required ? " " + shown : " [" + shown + "]";
   }
   if (!commands.empty()) text += " COMMAND ..";

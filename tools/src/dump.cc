@@ -14,6 +14,7 @@
 #include "failure.h"
 #include "filter_options.h"
 #include "output.h"
+#include "printable.h"
 #include "target.h"
 
 namespace weir::tools {
@@ -56,13 +57,27 @@ const Format& format_of(const Options& o) {
   throw Failure("--format", "no such format");
 }
 
+// What was read from memory is not passed on in silence where it is not all of it.
+profiler::Snapshot whole(profiler::Snapshot s, const std::string& of) {
+  constexpr const char* kCut =
+      "the core lacks memory of goroutines: it was cut off, or gdb's gcore wrote it on Linux 6.13 "
+      "or later (weir-gcore in gdb writes all)";
+  if (s.truncated && s.groups.empty()) throw Failure(of, kCut);
+  if (s.truncated) {
+    complain(of + ": note: " + kCut + "; there were more goroutines than these");
+  } else if (s.groups.empty()) {
+    complain(of + ": note: it has no goroutines: weir::run has not begun, or has ended");
+  }
+  return s;
+}
+
 // Of exactly one of TARGET, --core and --pid.
 profiler::Snapshot take(const Options& o) {
   if (!o.exe.empty() && o.core.empty()) throw Failure("--exe", "it goes with --core");
   const int given = (o.target.empty() ? 0 : 1) + (o.core.empty() ? 0 : 1) + (o.pid != 0 ? 1 : 0);
   if (given != 1) throw Failure("dump", "name one of TARGET, --core and --pid");
-  if (!o.core.empty()) return profiler::read_core(o.core, o.exe);
-  if (o.pid != 0) return profiler::read_process(o.pid);
+  if (!o.core.empty()) return whole(profiler::read_core(o.core, o.exe), o.core);
+  if (o.pid != 0) return whole(profiler::read_process(o.pid), "process " + std::to_string(o.pid));
   return load(o.target, o.fetch);
 }
 

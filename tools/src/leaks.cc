@@ -47,28 +47,46 @@ struct LeaksOptions {
   size_t count = 12;
 };
 
-// The dumps of one program over time.
+// The dumps of one program over time. One that fails now and then is told of and passed over; the
+// first one tells whether there is anything to be had.
 Findings sample(const std::string& target, const LeaksOptions& o) {
   Progress progress("watching " + printable(target));
   profiler::Detector detector;
   const auto begin = Clock::now();
   const std::chrono::duration<double> interval(o.interval);
+  size_t failed = 0;
+  std::string why;
   for (size_t i = 0; i < o.count; ++i) {
     std::this_thread::sleep_until(begin +
                                   std::chrono::duration_cast<Clock::duration>(interval * i));
-    const profiler::Snapshot snapshot = load(target, o.fetch);
-    detector.observe(snapshot, std::chrono::nanoseconds(Clock::now() - begin).count());
+    try {
+      const profiler::Snapshot snapshot = load(target, o.fetch);
+      detector.observe(snapshot, std::chrono::nanoseconds(Clock::now() - begin).count());
+    } catch (const Failure& e) {
+      if (i == 0) throw;
+      ++failed;
+      why = e.what();
+    }
     progress.say(std::to_string(i + 1) + " of " + std::to_string(o.count));
   }
-  return detector.findings();
+  Findings found = detector.findings();
+  if (failed > 0) {
+    found.notes.push_back(std::to_string(failed) + " of " + std::to_string(o.count) +
+                          " dumps could not be had, the last of these because of " + why + ".");
+  }
+  return found;
 }
 
 Report ask(const std::string& target, const LeaksOptions& o) {
   Report report;
-  try {
-    report = profiler::parse_report(get(target, "/debug/leaks?format=json", o.fetch));
-  } catch (const std::exception&) {
-    // Not weir's; whatever else is wrong with it, the first dump tells.
+  const auto said = get_if_there(target, "/debug/leaks?format=json", o.fetch);
+  if (said && profiler::looks_like_report(*said)) {
+    try {
+      report = profiler::parse_report(*said);
+    } catch (const profiler::ParseError& e) {
+      throw Failure(target, e.what());
+    }
+  } else {  // not weir's; whatever else is wrong with it, the first dump tells
     report.all.push_back(sample(target, o));
   }
   for (Findings& f : report.all) f.target = target;
@@ -182,7 +200,7 @@ void add_leaks(CLI::App& weir, Action& action) {
       "  weir leaks --interval=10s --count=30 http://go1:6060 http://go2:6060\n"
       "  weir leaks --min-certainty=likely --format=github dump.json");
   command
-      ->add_option("target", options->targets,
+      ->add_option("TARGET", options->targets,
                    "URL, unix:PATH, file, or - for stdin; several are looked at at once")
       ->required()
       ->type_name("TARGET");
@@ -194,6 +212,7 @@ void add_leaks(CLI::App& weir, Action& action) {
       ->default_str("5s");
   command->add_option("--count", options->count, "Dumps that are taken of a Go program")
       ->check(CLI::Range(size_t{1}, size_t{1'000'000}))
+      ->type_name("N")
       ->capture_default_str();
   add_fetch_options(*command, options->fetch);
   add_report_options(*command, options->report);

@@ -3,6 +3,7 @@
 #include "output.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -92,6 +93,9 @@ class Stream {
         bytes.remove_prefix(static_cast<size_t>(n));
       } else if (errno == EPIPE) {
         gone_ = true;
+      } else if (errno == EAGAIN) {  // somebody else has made it non-blocking
+        pollfd room = {fd_, POLLOUT, 0};
+        poll(&room, 1, -1);
       } else if (errno != EINTR) {
         throw Failure(name_, "cannot be written: " + error_text(errno));
       }

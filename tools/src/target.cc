@@ -86,6 +86,11 @@ void check_token(const std::string& token) {
   if (!is_printable) throw Failure("--token", "it has characters that no token can have");
 }
 
+[[noreturn]] void refuse(const std::string& target, const HttpAnswer& answer,
+                         const FetchOptions& options) {
+  throw Failure(target, refusal_text(answer, !options.token.empty()));
+}
+
 // All requests of one fetch() within one timeout.
 class Asker {
  public:
@@ -107,7 +112,7 @@ class Asker {
   }
 
   [[noreturn]] void refuse(const HttpAnswer& answer) const {
-    throw Failure(target_, refusal_text(answer, !options_.token.empty()));
+    tools::refuse(target_, answer, options_);
   }
 
  private:
@@ -180,6 +185,15 @@ std::string fetch_endpoint(const std::string& target, const FetchOptions& option
   throw Failure(target,
                 "no debug endpoint there: neither weir's /debug/goroutine nor Go's "
                 "/debug/pprof/goroutine");
+}
+
+HttpAnswer answer_of(const std::string& target, const std::string& path,
+                     const FetchOptions& options) {
+  if (!is_endpoint(target)) throw Failure(target, "is no endpoint: expected a URL or unix:PATH");
+  const Endpoint e = endpoint_of(target);
+  Progress progress("asking " + target, {.shown = !options.quiet});
+  const Asker asker(target, options, [&](size_t bytes) { progress.say(bytes_text(bytes)); });
+  return asker.ask(e.base + path, e.unix_socket);
 }
 
 class File {
@@ -264,12 +278,16 @@ bool is_endpoint(std::string_view target) {
 }
 
 std::string get(const std::string& target, const std::string& path, const FetchOptions& options) {
-  if (!is_endpoint(target)) throw Failure(target, "is no endpoint: expected a URL or unix:PATH");
-  const Endpoint e = endpoint_of(target);
-  Progress progress("asking " + target, {.shown = !options.quiet});
-  const Asker asker(target, options, [&](size_t bytes) { progress.say(bytes_text(bytes)); });
-  HttpAnswer answer = asker.ask(e.base + path, e.unix_socket);
-  if (!is_ok(answer)) asker.refuse(answer);
+  HttpAnswer answer = answer_of(target, path, options);
+  if (!is_ok(answer)) refuse(target, answer, options);
+  return std::move(answer.body);
+}
+
+std::optional<std::string> get_if_there(const std::string& target, const std::string& path,
+                                        const FetchOptions& options) {
+  HttpAnswer answer = answer_of(target, path, options);
+  if (answer.status >= 400 && answer.status < 500) return std::nullopt;
+  if (!is_ok(answer)) refuse(target, answer, options);
   return std::move(answer.body);
 }
 

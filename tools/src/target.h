@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,14 @@ bool is_endpoint(std::string_view target);
 // GET of `path` (with its query: "/debug/leaks?format=json") at the endpoint TARGET; of a full URL,
 // where its endpoint is. Returns the body. Throws Failure.
 std::string get(const std::string& target, const std::string& path, const FetchOptions& options);
+
+// The same; nullopt where the endpoint answers that it has no such path (4xx).
+std::optional<std::string> get_if_there(const std::string& target, const std::string& path,
+                                        const FetchOptions& options);
+
+// The same; nullopt where the endpoint answers that it has no such path (4xx).
+std::optional<std::string> get_if_there(const std::string& target, const std::string& path,
+                                        const FetchOptions& options);
 
 // All bytes of TARGET: a file's, stdin's, or the goroutine profile of an endpoint, in the richest
 // format that it has. Not more than options.max_bytes. Throws Failure.

@@ -143,6 +143,7 @@ void add_top(CLI::App& weir, Action& action) {
       ->add_option("--interval", options->interval,
                    "Seconds between two samples; more where the target takes long to answer")
       ->check(number_from(kLeastInterval, kMostInterval))
+      ->type_name("SECONDS")
       ->capture_default_str();
   command->add_option("--view", options->view, "What is shown first")
       ->check(CLI::IsMember({"groups", "growth", "findings", "scheduler"}))

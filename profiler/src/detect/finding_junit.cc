@@ -144,6 +144,8 @@ bool write_report_junit(const Report& r, const Sink& sink) {
   const bool has_own = !r.complete || !r.notes.empty();
   all.tests += has_own ? 1 : 0;
   all.errors += r.complete ? 0 : 1;
+  const bool nothing = r.complete && r.all.empty();  // is not green: nobody has looked
+  all.skipped += has_own && nothing ? 1 : 0;
   encode::Out out(sink);
   out.write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"weir\"" +
             all.attributes() + ">\n");
@@ -155,11 +157,13 @@ bool write_report_junit(const Report& r, const Sink& sink) {
     Counts own;
     own.tests = 1;
     own.errors = r.complete ? 0 : 1;
+    own.skipped = nothing ? 1 : 0;
     std::string notes;
     for (const std::string& note : r.notes) notes.append(content(note) + "\n");
     out.write("  <testsuite name=\"weir\"" + own.attributes() +
-              " time=\"0\">\n    <testcase classname=\"weir\" name=\"everything was looked at\" "
+              " time=\"0\">\n    <testcase classname=\"weir\" name=\"what was looked at\" "
               "time=\"0\">\n");
+    if (nothing) out.write("      <skipped message=\"nothing was looked at\"/>\n");
     out.write(r.complete ? "      <system-out>" + notes + "</system-out>\n"
                          : "      <error type=\"incomplete\" message=\"not everything could be "
                            "looked at\">" +

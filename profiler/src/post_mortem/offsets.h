@@ -33,6 +33,7 @@ struct Offsets {
           waits_for(l["G.waits_for"]),
           stack_lo(l["G.stack_lo"]),
           stack_hi(l["G.stack_hi"]),
+          slot(l["G.slot"]),
           cpu_ticks(l["G.cpu_ticks"]),
           names(l["G.names"]),
           name_size(l["G.name.size"]),
@@ -41,7 +42,7 @@ struct Offsets {
           syscall_sp(l["G.syscall_sp"]),
           syscall_fp(l["G.syscall_fp"]) {}
     size_t size, status, waitreason, is_thread, shown_name, sp, m, since, waitobj, waitobj_count,
-        locked_m, goid, parent_goid, gopc, startpc, labels, waits_for, stack_lo, stack_hi,
+        locked_m, goid, parent_goid, gopc, startpc, labels, waits_for, stack_lo, stack_hi, slot,
         cpu_ticks, names, name_size, wait_context, syscall_pc, syscall_sp, syscall_fp;
   } g{l};
 

@@ -135,6 +135,7 @@ void Reader::digest(const Sighting& s, const Sightings& of, std::vector<size_t>*
 }
 
 void Reader::read_still(const std::vector<Thread>& threads) {
+  sightings_.expect_holes();
   uint64_t latest =
       memory_.get<uint64_t>(layout_.address("sched") + layout_["Sched.coarse_ticks"]).value_or(0);
   in_batches(slots_.count(), [&](std::span<const size_t> slots) {

@@ -80,6 +80,10 @@ void Sightings::judge(Sighting& s, const std::vector<Thread>* still) {
     s.kind = Sighting::kUnknown;
     return;
   }
+  if (holes_ && s.g.get<uint32_t>(o_.g.slot) != s.slot) {
+    s.kind = Sighting::kUnknown;
+    return;
+  }
   const uint64_t state = status(s);
   s.goid = s.g.word(o_.g.goid);
   s.since = s.g.word(o_.g.since);

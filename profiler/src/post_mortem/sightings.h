@@ -86,6 +86,10 @@ class Sightings {
   std::span<Sighting> look(std::span<const size_t> slots, const std::vector<Thread>* still,
                            size_t max_stack);
 
+  // The memory may have holes that read as zeros (a core that gdb's gcore has written): records
+  // that do not know their slot, which each does from its first use on, are in no memory.
+  void expect_holes() { holes_ = true; }
+
   // The records alone: (slot, goid) of everybody.
   void goids(std::span<const size_t> slots, std::vector<std::pair<size_t, uint64_t>>& out);
 
@@ -124,6 +128,7 @@ class Sightings {
   const Offsets& o_;
   const Slots& slots_;
   Memory& memory_;
+  bool holes_ = false;
   Arena arena_;
   std::vector<Sighting> seen_;
   std::vector<Wanted> wanted_;

@@ -50,8 +50,9 @@ class Runtime:
     def goroutines(self):
         """By goid."""
         found = []
-        for at in self._slots():
-            g = self._read(at)
+        self.missing = 0
+        for slot, at in self._slots():
+            g = self._read(slot, at)
             if g is not None:
                 found.append(g)
         self._tell_ages(found)
@@ -59,7 +60,7 @@ class Runtime:
         return found
 
     def _slots(self):
-        """The addresses of all Gs that have ever been in use and may have memory."""
+        """Index and address of all Gs that have ever been in use and may have memory."""
         lay, mem = self.layout, self.memory
         size, chunk_size = lay.value("G.size"), lay.value("Chunk.size")
         base_at, stride_at = lay.value("Chunk.base"), lay.value("Chunk.stride")
@@ -85,22 +86,27 @@ class Runtime:
                 word = cold_at + i // 64 * 8
                 if chunk[word + i % 64 // 8] >> (i % 8) & 1:
                     continue
+                slot = c * lay.value("kChunkSlots") + i
                 if size_class == thread_class:
-                    yield base + i * stride
+                    yield slot, base + i * stride
                 else:
-                    yield base + (i + 1) * stride - size - spread_bytes * (i % spreads)
+                    yield slot, base + (i + 1) * stride - size - spread_bytes * (i % spreads)
 
-    def _read(self, at):
+    def _read(self, slot, at):
         f = self._fields
         data = self.memory.try_read(at, f.size)
         if data is None:
+            self.missing += 1
             return None
         g = Goroutine()
         (
             status, reason, g.is_thread, shown_name, g.sp, g.m, g.since, g.waitobj, g.count,
             locked_m, g.goid, g.parent, g.gopc, g.startpc, g.labels_at, g.waits_for, g.stack_lo,
-            g.stack_hi,
+            g.stack_hi, known_slot,
         ) = f.unpack(data)  # fmt: skip
+        if known_slot != slot:  # every G knows it from its first use on: these bytes are not its
+            self.missing += 1
+            return None
         g.state = f.states.get(status & ~f.scan)
         if g.state is None or g.goid == 0:
             return None
@@ -181,7 +187,7 @@ class _Fields:
         ("status", "I"), ("waitreason", "B"), ("is_thread", "?"), ("shown_name", "B"), ("sp", "Q"),
         ("m", "Q"), ("since", "Q"), ("waitobj", "Q"), ("waitobj_count", "I"), ("locked_m", "Q"),
         ("goid", "Q"), ("parent_goid", "Q"), ("gopc", "Q"), ("startpc", "Q"), ("labels", "Q"),
-        ("waits_for", "Q"), ("stack_lo", "Q"), ("stack_hi", "Q"),
+        ("waits_for", "Q"), ("stack_lo", "Q"), ("stack_hi", "Q"), ("slot", "I"),
     )  # fmt: skip
 
     def __init__(self, lay):

@@ -18,6 +18,12 @@ class Look:
         self.runtime = Runtime()
         self.stacks = Stacks(self.runtime)
         self.goroutines = self.runtime.goroutines()
+        if self.runtime.missing:
+            gdb.write(
+                f"weir: {self.runtime.missing} slots of goroutines have no memory here: the core was "
+                "cut off, or gdb's gcore wrote it on Linux 6.13 or later (weir-gcore writes all)\n",
+                gdb.STDERR,
+            )
         self._creators = {}
 
     def creator(self, g):
