@@ -356,7 +356,7 @@ class ExitStatus(Case):
         for args, words in (
             (["--", "weir-no-such-command"], "weir-no-such-command: no such command"),
             (["--", self.directory], f"{self.directory}: Permission denied"),
-            ([], "command"),
+            ([], "COMMAND is required"),
             (["--format=yaml", "--", "true"], "yaml"),
             (["--ignore=(", "--", "true"], "not a regular expression"),
             (["--ignore=" + "x" * 999, "--ignore=y", "--", "true"], "--ignore: all together are longer"),

@@ -148,7 +148,7 @@ class Leaks(unittest.TestCase):
 
     def test_nothing_is_green_that_was_not_seen(self):
         """Half a dump: text is looked at as far as it goes, of compressed data nothing can be told."""
-        half = (MAIN + NIL.format(10))[:-40]
+        half = (MAIN + NIL.format(10))[: len(MAIN) + 10]
         out, err = weir("-", stdin=half, status=2)
         self.assertIn("-: note: the dump was cut off", err)
         self.assertIn("The dump was cut off", out)
@@ -198,7 +198,7 @@ class Leaks(unittest.TestCase):
             ([broken], "broken: JSON: findings[0].kind: expected a kind of finding"),
             (["/nowhere/file"], "/nowhere/file: No such file"),
             (["-", "-"], "-: stdin can be read once only"),
-            ([], "target"),
+            ([], "TARGET is required"),
             ([garbage, "--interval=soon"], "soon"),
             ([garbage, "--count=0"], "count"),
         ):

@@ -244,7 +244,7 @@ TEST_P(CaptureWaits, CountsContextsByPlaceAndState) {
     EXPECT_EQ(forgotten->waiters, 1U);
     EXPECT_GT(forgotten->oldest_ns, 0);
     EXPECT_EQ(forgotten->oldest_maker_goid, goid());
-    const std::string here = "weir::profiler::Capture_CountsContexts";
+    const std::string here = "weir::profiler::CaptureWaits_CountsContexts";
     const ContextGroup* active = find_contexts("cancel", "active", here);
     ASSERT_TRUE(active);
     EXPECT_EQ(active->count, 3U);
