@@ -55,8 +55,9 @@ constexpr size_t kSignalStack = 64 << 10;
 struct sigaction former_segv, former_bus;
 
 void on_fault(int sig, siginfo_t* info, void* context) {
+  const bool is_sent = info->si_code <= 0;  // by kill(2) and the like: there is no address
   G* gp = tls_getg();
-  G* owner = guard_owner(reinterpret_cast<uintptr_t>(info->si_addr));
+  G* owner = is_sent ? nullptr : guard_owner(reinterpret_cast<uintptr_t>(info->si_addr));
   if (gp && owner == gp) {
     gp->m.load(std::memory_order_relaxed)->crash_context.store(context);
     begin_death();
@@ -75,6 +76,8 @@ void on_fault(int sig, siginfo_t* info, void* context) {
     struct sigaction dfl = {};
     dfl.sa_handler = SIG_DFL;
     sigaction(sig, &dfl, nullptr);
+    // No instruction does that for one that was sent: it comes when this handler has returned.
+    if (is_sent) syscall(SYS_tgkill, getpid(), gettid(), sig);
   }
 }
 

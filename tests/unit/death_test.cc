@@ -429,6 +429,16 @@ TEST_F(Death, AnotherFaultIsNotOurs) {
               }),
               KilledBySignal(SIGSEGV), "");
 }
+
+TEST_F(Death, AFaultSignalThatSomebodySendsKills) {
+  EXPECT_EXIT(weir::run([] {
+                rlimit none{};
+                setrlimit(RLIMIT_CORE, &none);
+                kill(getpid(), SIGSEGV);
+                for (;;) weir::sleep_for(std::chrono::seconds(1));
+              }),
+              KilledBySignal(SIGSEGV), "");
+}
 #endif
 
 // --- SIGQUIT ---
