@@ -5,9 +5,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 import urllib.request
 
 from zoo import Zoo, eventually, parse_dump
@@ -81,12 +83,21 @@ class Readers(unittest.TestCase):
                     url = match.group(1)
                     break
             self.assertIsNotNone(url)
+            eventually(lambda: server.poll() is not None or self.listens(url), "pprof listens")  # after it has said so
             for page in ("top", "flamegraph", "peek?f=nil_chan", ""):
                 with urllib.request.urlopen(f"{url}/ui/{page}", timeout=60) as answer:
                     self.assertIn("nil_chan_receive", answer.read().decode(), page)
         finally:
             os.killpg(server.pid, signal.SIGKILL)  # go, and the pprof that it has started
             server.communicate()
+
+    @staticmethod
+    def listens(url):
+        try:
+            socket.create_connection(urllib.parse.urlsplit(url).netloc.split(":"), timeout=60).close()
+            return True
+        except ConnectionRefusedError:
+            return False
 
 
 if __name__ == "__main__":
