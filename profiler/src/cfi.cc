@@ -14,8 +14,6 @@
 #include <cstdlib>
 #include <optional>
 
-#include "modules.h"
-
 namespace weir::profiler::cfi {
 
 namespace {
@@ -229,18 +227,13 @@ std::optional<Rule> rule_from(Dwarf_CFI* cfi, Dwarf_Addr bias, uintptr_t pc) {
   return rule;
 }
 
-Modules& modules() {
-  static auto* m = new Modules;  // never destroyed: dumps are written while the process ends
-  return *m;
-}
-
 }  // namespace
 
-Rule read_rule(uintptr_t pc, bool& unloaded) {
-  Dwfl_Module* module = modules().find(pc);
+Rule read_rule(ModuleSet& modules, uintptr_t pc, bool& unloaded) {
+  Dwfl_Module* module = modules.find(pc);
   if (!module) {
-    unloaded = modules().refresh();
-    module = modules().find(pc);
+    unloaded = modules.refresh();
+    module = modules.find(pc);
   }
   if (!module) return Rule::cannot();
   Dwarf_Addr bias = 0;
@@ -251,7 +244,5 @@ Rule read_rule(uintptr_t pc, bool& unloaded) {
   if (const auto rule = rule_from(debug_frame, bias, pc)) return *rule;
   return Rule::cannot();
 }
-
-bool refresh() { return modules().refresh(); }
 
 }  // namespace weir::profiler::cfi

@@ -18,19 +18,28 @@ namespace {
 // Goroutines that run are at another line each time one looks; their state changes by itself.
 bool runs(const Group& g) { return g.state == State::running || g.state == State::runnable; }
 
+// A dump of counts tells the waits of some groups alone, by their functions.
+bool is_wait_known(const Group& g) { return g.state != State::waiting || !g.wait_reason.empty(); }
+
 std::string wait_text(const Group& g) {
   if (!g.wait_reason.empty()) return g.wait_reason;
   return std::string(runs(g) ? "running" : encode::state_name(g.state));
 }
 
+// Nobody is told apart from nobody.
 bool knows_waits(const Snapshot& s) {
-  return std::any_of(s.groups.begin(), s.groups.end(), [](const Group& g) {
-    return !g.wait_reason.empty() || g.state != State::waiting;
-  });
+  return s.groups.empty() || std::any_of(s.groups.begin(), s.groups.end(), is_wait_known);
 }
 bool knows_creators(const Snapshot& s) {
-  return std::any_of(s.groups.begin(), s.groups.end(),
-                     [](const Group& g) { return g.created_by < UINT32_MAX; });
+  return s.groups.empty() || std::any_of(s.groups.begin(), s.groups.end(),
+                                         [](const Group& g) { return g.created_by < UINT32_MAX; });
+}
+
+// profile.proto holds the function of a creator alone.
+bool knows_places_of_creators(const Snapshot& s) {
+  return std::none_of(s.groups.begin(), s.groups.end(), [&s](const Group& g) {
+    return g.created_by < UINT32_MAX && frame_at(s, g.created_by).file.empty();
+  });
 }
 
 bool has_goids(const Snapshot& s) {
@@ -80,6 +89,7 @@ class Differ {
     d_.by_lines = options.lines;
     d_.by_wait = options.wait && knows_waits(old) && knows_waits(now);
     d_.by_creator = options.creator && knows_creators(old) && knows_creators(now);
+    creator_places_ = knows_places_of_creators(old) && knows_places_of_creators(now);
     d_.by_labels = options.labels;
     std::tie(d_.same_process, d_.same_process_why) = same_process(old, now);
     if (options.same_process) {
@@ -94,12 +104,15 @@ class Differ {
   }
 
   Diff run(const Snapshot& old, const Snapshot& now) {
+    if (d_.by_wait) {
+      for (const Snapshot* const s : {&old, &now}) find_unknown_waits(*s);
+    }
     add(old, false);
     add(now, true);
     for (size_t i = 0; i < d_.entries.size(); ++i) {
       Diff::Entry& e = d_.entries[i];
       e.change = change(e.before, e.after);
-      Goids& goids = goids_[i];
+      Making& goids = making_[i];
       std::sort(goids.old.begin(), goids.old.end());
       std::sort(goids.now.begin(), goids.now.end());
       std::set_intersection(goids.old.begin(), goids.old.end(), goids.now.begin(), goids.now.end(),
@@ -110,8 +123,9 @@ class Differ {
   }
 
  private:
-  struct Goids {
+  struct Making {  // what only the making of an entry needs
     std::vector<uint64_t> old, now;
+    bool several_waits = false;
   };
 
   bool ignored(const std::vector<Frame>& stack, const Frame& creator) const {
@@ -131,35 +145,68 @@ class Differ {
     append(key, line ? std::to_string(f.line) : "");
   }
 
+  // What a group is, but for its wait.
+  std::string key_of(const Group& g, const Diff::Entry& e) const {
+    std::string key(1, g.thread ? 't' : 'g');
+    for (const Frame& f : e.stack) append(key, f, d_.by_lines && !runs(g));
+    append(key, "created");
+    if (creator_places_) {
+      append(key, e.created_by, d_.by_lines);
+    } else {
+      append(key, e.created_by.function);
+    }
+    append(key, encode::labels_text(e.labels));
+    return key;
+  }
+
+  // Where a side does not know what the goroutines of a place wait for, they are that place's on
+  // the other side, whatever these wait for.
+  void find_unknown_waits(const Snapshot& s) {
+    for (const Group& g : s.groups) {
+      if (g.count > 0 && !is_wait_known(g)) unknown_waits_.insert(key_of(g, entry_of(s, g)));
+    }
+  }
+
+  Diff::Entry entry_of(const Snapshot& s, const Group& g) const {
+    Diff::Entry e;
+    e.stack = shown_frames_of(s, g);
+    e.truncated = encode::stack_of(s, g).truncated;
+    e.thread = g.thread;
+    if (d_.by_creator) e.created_by = frame_at(s, g.created_by);
+    if (d_.by_labels) e.labels = g.labels;
+    return e;
+  }
+
   void add(const Snapshot& s, bool is_now) {
     for (const Group& g : s.groups) {
       if (g.count == 0) continue;
-      Diff::Entry e;
-      e.stack = shown_frames_of(s, g);
+      Diff::Entry e = entry_of(s, g);
       const Frame creator = frame_at(s, g.created_by);
       if (!ignore_.empty() && ignored(e.stack, creator)) {
         ++d_.ignored;
         continue;
       }
-      e.truncated = encode::stack_of(s, g).truncated;
-      e.thread = g.thread;
-      if (d_.by_wait) e.wait = wait_text(g);
-      if (d_.by_creator) e.created_by = creator;
-      if (d_.by_labels) e.labels = g.labels;
-
-      std::string key(1, g.thread ? 't' : 'g');
-      append(key, e.wait);
-      for (const Frame& f : e.stack) append(key, f, d_.by_lines && !runs(g));
-      append(key, "created");
-      append(key, e.created_by, d_.by_lines);
-      append(key, encode::labels_text(e.labels));
+      std::string key = key_of(g, e);
+      const std::string wait = d_.by_wait && is_wait_known(g) ? wait_text(g) : "";
+      const Frame frame_of_creator = e.created_by;
+      const bool is_told = d_.by_wait && !unknown_waits_.contains(key);
+      e.wait = wait;
+      if (is_told) append(key, e.wait);
 
       const auto [known, is_new] = ids_.try_emplace(std::move(key), d_.entries.size());
       if (is_new) {
         d_.entries.push_back(std::move(e));
-        goids_.emplace_back();
+        making_.emplace_back();
       }
       Diff::Entry& entry = d_.entries[known->second];
+      if (entry.created_by.file.empty()) entry.created_by = frame_of_creator;
+      // Of waits that are not told apart the one that is known, where it is one.
+      Making& all = making_[known->second];
+      if (entry.wait.empty() && !all.several_waits) entry.wait = wait;
+      if (!wait.empty() && wait != entry.wait) {
+        all.several_waits = true;
+        entry.wait.clear();
+      }
       uint64_t& count = is_now ? entry.after : entry.before;
       count = encode::saturating_add(count, g.count);
       uint64_t& total = is_now ? d_.after : d_.before;
@@ -167,7 +214,7 @@ class Differ {
       if (is_now) entry.oldest_ns = std::max(entry.oldest_ns, oldest(g));
       if (d_.same_process) {
         std::vector<uint64_t>& goids =
-            is_now ? goids_[known->second].now : goids_[known->second].old;
+            is_now ? making_[known->second].now : making_[known->second].old;
         for (const Member& m : g.members) goids.push_back(m.goid);
       }
     }
@@ -203,8 +250,10 @@ class Differ {
 
   const DiffOptions& options_;
   std::vector<Pattern> ignore_;
+  bool creator_places_ = true;  // creators are told apart by more than their functions
   Diff d_;
-  std::vector<Goids> goids_;  // by entry
+  std::vector<Making> making_;                     // by entry
+  std::unordered_set<std::string> unknown_waits_;  // keys
   std::unordered_map<std::string, size_t> ids_;
 };
 

@@ -1,9 +1,5 @@
 #include "modules.h"
 
-#include <elf.h>
-#include <elfutils/libdw.h>
-#include <elfutils/libdwelf.h>
-#include <fcntl.h>
 #include <link.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -11,10 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <cstring>
-#include <map>
-#include <string_view>
+#include <cstddef>
 #include <utility>
+
+#include "elf_files.h"
 
 namespace weir::profiler {
 
@@ -28,26 +24,6 @@ uintptr_t page_floor(uintptr_t address) {
 }
 uintptr_t page_ceil(uintptr_t address) {
   return page_floor(address + static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)) - 1);
-}
-
-// The build id in a loaded note segment; empty: none.
-std::string build_id_of(uintptr_t notes, size_t bytes, size_t align) {
-  if (align != 8) align = 4;
-  const auto rounded = [align](size_t n) { return (n + align - 1) & ~(align - 1); };
-  for (size_t at = 0; at + sizeof(ElfW(Nhdr)) <= bytes;) {
-    ElfW(Nhdr) note;
-    std::memcpy(&note, reinterpret_cast<const void*>(notes + at), sizeof note);
-    const size_t name = at + sizeof note;
-    const size_t desc = rounded(name + note.n_namesz);
-    const size_t end = desc + note.n_descsz;
-    if (desc < name || end < desc || end > bytes) break;
-    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-        std::memcmp(reinterpret_cast<const void*>(notes + name), "GNU", 4) == 0) {
-      return {reinterpret_cast<const char*>(notes + desc), note.n_descsz};
-    }
-    at = rounded(end);
-  }
-  return {};
 }
 
 struct Segment {
@@ -80,7 +56,7 @@ Loaded describe(const dl_phdr_info& info, bool first) {
         o.executable.push_back({page_floor(at), page_ceil(at + p.p_memsz), page_floor(p.p_offset)});
       }
     } else if (p.p_type == PT_NOTE && o.build_id.empty()) {
-      o.build_id = build_id_of(at, p.p_memsz, p.p_align);
+      o.build_id = build_id_in({reinterpret_cast<const std::byte*>(at), p.p_memsz}, p.p_align);
     }
   }
   o.vdso = o.start == getauxval(AT_SYSINFO_EHDR);
@@ -104,24 +80,6 @@ Loads current_loads(bool counts_only) {
       },
       &context);
   return std::move(context.loads);
-}
-
-// The kernel's own shared object: complete in memory, in no file.
-Elf* vdso_image(uintptr_t at, size_t limit) {
-  ElfW(Ehdr) header;
-  std::memcpy(&header, reinterpret_cast<const void*>(at), sizeof header);
-  const size_t bytes = header.e_shoff + size_t{header.e_shnum} * header.e_shentsize;
-  if (bytes < sizeof header || bytes > limit) return nullptr;
-  return elf_memory(reinterpret_cast<char*>(at), bytes);
-}
-
-std::string to_hex(std::string_view bytes) {
-  std::string hex;
-  for (const char c : bytes) {
-    hex.push_back("0123456789abcdef"[static_cast<unsigned char>(c) >> 4]);
-    hex.push_back("0123456789abcdef"[static_cast<unsigned char>(c) & 15]);
-  }
-  return hex;
 }
 
 std::string executable_path() {
@@ -151,23 +109,10 @@ int Modules::find_elf(Dwfl_Module*, void** userdata, const char*, Dwarf_Addr, ch
   const auto* object = static_cast<const Object*>(*userdata);
   if (!object) return -1;
   if (object->vdso) {
-    *elf = vdso_image(object->start, object->limit - object->start);
+    *elf = vdso_image(reinterpret_cast<char*>(object->start), object->limit - object->start);
     return -1;
   }
-  const int fd = open(object->path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  Elf* opened = elf_begin(fd, ELF_C_READ_MMAP_PRIVATE, nullptr);
-  const void* id = nullptr;
-  const ssize_t n = opened ? dwelf_elf_gnu_build_id(opened, &id) : -1;
-  const std::string_view found(static_cast<const char*>(id), n > 0 ? static_cast<size_t>(n) : 0);
-  if (!opened || found != object->build_id) {
-    elf_end(opened);
-    close(fd);
-    return -1;
-  }
-  *elf = opened;
-  *file_name = strdup(object->path.c_str());
-  return fd;
+  return open_elf(object->path, object->build_id, file_name, elf);
 }
 
 Modules::Modules() : dwfl_(dwfl_begin(&kCallbacks)) { elf_version(EV_CURRENT); }
@@ -210,7 +155,7 @@ Dwfl_Module* Modules::find(uintptr_t address) {
   return dwfl_ ? dwfl_addrmodule(dwfl_, address) : nullptr;
 }
 
-std::vector<Mapping> mappings() {
+std::vector<Mapping> Modules::mappings() {
   std::vector<Mapping> all;
   const Loads now = current_loads(false);
   for (const Loaded& o : now.objects) {

@@ -15,21 +15,20 @@
 
 #include <weir/profiler/snapshot.h>
 
+#include "module_set.h"
+
 namespace weir::profiler {
 
-class Modules {
+class Modules final : public ModuleSet {
  public:
   Modules();
-  ~Modules();
+  ~Modules() override;
   Modules(const Modules&) = delete;
   Modules& operator=(const Modules&) = delete;
 
-  // Takes note of what was loaded and unloaded since the last call. True: something was unloaded,
-  // and whatever was derived from addresses or Dwfl_Module pointers must be dropped.
-  bool refresh();
-
-  // The object that has `address`, as of the last refresh; null: none.
-  Dwfl_Module* find(uintptr_t address);
+  bool refresh() override;
+  Dwfl_Module* find(uintptr_t address) override;
+  std::vector<Mapping> mappings() override;  // of now
 
  private:
   struct Object;
@@ -42,8 +41,5 @@ class Modules {
   std::vector<std::unique_ptr<Object>> objects_;
   unsigned long long loads_ = 0, unloads_ = 0;  // of the dynamic linker, as of the last refresh
 };
-
-// The executable segments of all loaded objects: the program's own first, then by address.
-std::vector<Mapping> mappings();
 
 }  // namespace weir::profiler

@@ -42,6 +42,9 @@ Snapshot unpack(std::string_view bytes, const ParseOptions& options, Reader& rea
   for (int i = 0; i < kLayers && is_gzip(bytes); ++i) {
     unzipped = gunzip(bytes, options.max_bytes);
     truncated |= unzipped.truncated;
+    if (truncated && !options.cut_gzip) {
+      throw ParseError("gzip: the data end too early: cut off, or still being written");
+    }
     bytes = unzipped.bytes;
   }
   if (bytes.size() > options.max_bytes) {

@@ -1,6 +1,6 @@
 // Rules: how to go from a frame to its caller, one small word per program counter, learned once
-// from the call frame information (.eh_frame) of the loaded objects and kept for the life of the
-// process.
+// from the call frame information (.eh_frame) of the loaded objects and kept: those of this process
+// for as long as it lives.
 //
 // Goroutines share few distinct program counters, so nearly every frame of a walk is one look-up
 // here. find() is async-signal-safe and never waits; the unwinder (unwind.h) calls it while a
@@ -17,8 +17,10 @@
 // run in signal handlers.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 namespace weir::profiler {
 
@@ -94,21 +96,55 @@ class Rule {
   uint64_t word_ = 0;
 };
 
+class ModuleSet;
+
+// The rules of one process.
+class RuleTable {
+ public:
+  // Null: of this process, whose objects are looked at when the first rule is learned.
+  explicit constexpr RuleTable(ModuleSet* modules) : modules_(modules) {}
+  ~RuleTable();
+  RuleTable(const RuleTable&) = delete;
+  RuleTable& operator=(const RuleTable&) = delete;
+
+  // The rule for `pc`: that of the instruction which executes or calls (for a caller: return
+  // address - 1).
+  Rule find(uintptr_t pc) const noexcept;
+
+  // Learns the rule for `pc`. When this returns, find(pc) is not unknown, unless memory is short or
+  // the table is full (2^20 rules): false.
+  bool learn(uintptr_t pc);
+
+  // Forgets what was learned from objects that have been unloaded since the last call.
+  void refresh();
+
+  // For tests: the bytes of all tables.
+  size_t bytes() const noexcept { return all_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Entry;
+  struct Table;
+
+  ModuleSet& modules();
+  Table* make_table(size_t entries);
+  Table* table_with_room();
+  void forget_all();
+  static void put(Table& table, uintptr_t pc, Rule rule);
+
+  std::mutex writer_;  // protects all but find
+  ModuleSet* modules_;
+  std::atomic<Table*> current_{nullptr};
+  std::atomic<size_t> all_bytes_{0};
+};
+
+// Those of this process.
 namespace rules {
 
-// The rule for `pc`: that of the instruction which executes or calls (for a caller: return address
-// - 1).
-Rule find(uintptr_t pc) noexcept;
-
-// Learns the rule for `pc`. When this returns, find(pc) is not unknown, unless memory is short or
-// the table is full (2^20 rules): false.
-bool learn(uintptr_t pc);
-
-// Forgets what was learned from objects that have been unloaded since the last call.
-void refresh();
-
-// For tests: the bytes of all tables.
-size_t table_bytes() noexcept;
+RuleTable& own() noexcept;
+inline Rule find(uintptr_t pc) noexcept { return own().find(pc); }
+inline bool learn(uintptr_t pc) { return own().learn(pc); }
+inline void refresh() { own().refresh(); }
+inline size_t table_bytes() noexcept { return own().bytes(); }
 
 }  // namespace rules
 

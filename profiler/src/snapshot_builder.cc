@@ -212,12 +212,12 @@ void SnapshotBuilder::add_objects(size_t slot, const introspect::Goroutine& g, M
   snapshot_.objects.push_back(std::move(object));
 }
 
-uint32_t SnapshotBuilder::add(size_t slot, const Probe& probe) {
+uint32_t SnapshotBuilder::add(size_t slot, const Probe& probe, uint32_t labels) {
   const introspect::Goroutine& g = probe.g;
   GroupKey key{};
   key.gopc = g.gopc;
   key.stack = probe.known_stack != WalkMemo::kNone ? probe.known_stack : stacks_.add(probe.stack);
-  key.labels = intern_labels(g.labels);
+  key.labels = labels;
   key.creation = g.creation_stack;
   key.state = state_of(g.state);
   if (g.state == introspect::State::waiting) {
@@ -394,13 +394,13 @@ void SnapshotBuilder::sort_contexts() {
             [&](const ContextGroup& a, const ContextGroup& b) { return rank(a) < rank(b); });
 }
 
-Snapshot SnapshotBuilder::finish() {
+Snapshot SnapshotBuilder::finish(Symbolizer& symbolizer) {
   fill_members();
   fill_stacks();
   sort_groups();
   sort_contexts();
   fill_creation_stacks();
-  name_locations(snapshot_);
+  name_locations(snapshot_, symbolizer);
   return std::move(snapshot_);
 }
 

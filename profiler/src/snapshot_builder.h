@@ -25,6 +25,7 @@
 
 #include "probe.h"
 #include "stack_table.h"
+#include "symbolize.h"
 
 namespace weir::profiler {
 
@@ -34,7 +35,13 @@ class SnapshotBuilder {
   ~SnapshotBuilder();
 
   // Returns the number of its stack, which Probe::known_stack may have for others.
-  uint32_t add(size_t slot, const Probe& probe);
+  uint32_t add(size_t slot, const Probe& probe) {
+    return add(slot, probe, intern_labels(probe.g.labels));
+  }
+  // The same, with labels that are in no memory of ours: their number, by intern_labels.
+  using Labels = std::vector<std::pair<std::string, std::string>>;
+  uint32_t add(size_t slot, const Probe& probe, uint32_t labels);
+  uint32_t intern_labels(Labels labels);
   void add(const introspect::Context& context);
   // One that exists but is not shown. Owners of locks are looked for among these, too.
   void add_bystander(uint64_t goid) { bystanders_.push_back(goid); }
@@ -55,7 +62,7 @@ class SnapshotBuilder {
   void owner_is_dead(uint32_t object) { snapshot_.objects[object].owner_alive = false; }
 
   // Everything but the times. The builder is used up.
-  Snapshot finish();
+  Snapshot finish(Symbolizer& symbolizer = own_symbolizer());
 
  private:
   struct GroupKey {
@@ -73,7 +80,6 @@ class SnapshotBuilder {
   struct GroupKeyHash {
     size_t operator()(const GroupKey& k) const noexcept;
   };
-  using Labels = std::vector<std::pair<std::string, std::string>>;
   using ContextKey = std::tuple<const void*, introspect::ContextKind, std::string_view>;
   struct Chunk;
   struct Waiter {
@@ -86,7 +92,6 @@ class SnapshotBuilder {
   uint32_t intern_return_address(const void* pc);
   uint32_t intern_text(const char* text);
   uint32_t intern_labels(const introspect::LabelSet* set);
-  uint32_t intern_labels(Labels labels);
   uint32_t group_of(const GroupKey& key);
   void add_member(size_t slot, const Probe& probe, uint32_t group);
   void add_objects(size_t slot, const introspect::Goroutine& g, Member& member);

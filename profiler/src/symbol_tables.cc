@@ -5,9 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "modules.h"
 #include "roomy_stack.h"
-#include "symbolize.h"
 
 namespace weir::profiler {
 
@@ -34,16 +32,16 @@ Snapshot SymbolTables::finish() {
   });
 }
 
-void name_locations(Snapshot& s) {
-  refresh_symbols();
-  s.mappings = mappings();
+void name_locations(Snapshot& s, Symbolizer& symbolizer) {
+  symbolizer.refresh();
+  s.mappings = symbolizer.mappings();
   std::unordered_map<std::string, std::vector<uint32_t>> known;  // function -> frames
   for (Location& location : s.locations) {
     for (uint32_t i = 0; i < s.mappings.size(); ++i) {
       const Mapping& m = s.mappings[i];
       if (location.address >= m.start && location.address < m.limit) location.mapping = i + 1;
     }
-    const Frames frames = symbolize(location.address);
+    const Frames frames = symbolizer.look_up(location.address);
     for (const Frame& frame : *frames) {
       std::vector<uint32_t>& alike = known[frame.function];
       auto found = std::ranges::find_if(alike, [&](uint32_t i) { return s.frames[i] == frame; });

@@ -8,11 +8,13 @@
 
 #include <weir/profiler/snapshot.h>
 
+#include "symbolize.h"
+
 namespace weir::profiler {
 
-// Looks up the mappings of the running program and the frames of s's locations, which have
-// addresses alone. Needs much stack (roomy_stack.h).
-void name_locations(Snapshot& s);
+// Looks up the mappings of the program and the frames of s's locations, which have addresses alone.
+// Needs much stack (roomy_stack.h).
+void name_locations(Snapshot& s, Symbolizer& symbolizer = own_symbolizer());
 
 class SymbolTables {
  public:

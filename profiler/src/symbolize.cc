@@ -83,108 +83,104 @@ void call_place(Dwarf_Die& unit, Dwarf_Die& call, Frame& frame) {
   set_place(frame, name, line ? static_cast<int>(*line) : 0);
 }
 
-class Symbolizer {
- public:
-  Frames look_up(uint64_t pc) {
-    const std::lock_guard lock(mutex_);
-    if (const auto known = cache_.find(pc); known != cache_.end()) return known->second;
-    auto frames = std::make_shared<const std::vector<Frame>>(resolve(pc));
-    if (cache_.size() >= kMaxCached) cache_.clear();
-    if (modules_.find(pc)) cache_.emplace(pc, frames);  // else an object may be loaded there later
-    return frames;
-  }
+}  // namespace
 
-  void refresh() {
-    const std::lock_guard lock(mutex_);
-    if (modules_.refresh()) {
-      cache_.clear();
-      indexes_.clear();
-    }
-  }
+Frames Symbolizer::look_up(uint64_t pc) {
+  const std::lock_guard lock(mutex_);
+  if (const auto known = cache_.find(pc); known != cache_.end()) return known->second;
+  auto frames = std::make_shared<const std::vector<Frame>>(resolve(pc));
+  if (cache_.size() >= kMaxCached) cache_.clear();
+  if (modules_.find(pc)) cache_.emplace(pc, frames);  // else an object may be loaded there later
+  return frames;
+}
 
- private:
-  std::vector<Frame> resolve(uint64_t pc) {
-    Dwfl_Module* module = modules_.find(pc);
-    std::vector<Frame> frames;
-    if (module) {
-      GElf_Off offset = 0;
-      GElf_Sym sym;
-      const char* symbol =
-          dwfl_module_addrinfo(module, pc, &offset, &sym, nullptr, nullptr, nullptr);
-      frames = from_dwarf(module, pc, symbol);
-      if (frames.empty() && symbol && *symbol) {
-        frames.emplace_back();
-        frames.back().function = names::from_symbol(symbol);
-        frames.back().offset = offset;
-      }
-    }
-    if (frames.empty()) {
+void Symbolizer::refresh() {
+  const std::lock_guard lock(mutex_);
+  if (modules_.refresh()) {
+    cache_.clear();
+    indexes_.clear();
+  }
+}
+
+std::vector<Frame> Symbolizer::resolve(uint64_t pc) {
+  Dwfl_Module* module = modules_.find(pc);
+  std::vector<Frame> frames;
+  if (module) {
+    GElf_Off offset = 0;
+    GElf_Sym sym;
+    const char* symbol = dwfl_module_addrinfo(module, pc, &offset, &sym, nullptr, nullptr, nullptr);
+    frames = from_dwarf(module, pc, symbol);
+    if (frames.empty() && symbol && *symbol) {
       frames.emplace_back();
-      frames.back().function = hex(pc);
+      frames.back().function = names::from_symbol(symbol);
+      frames.back().offset = offset;
     }
-    for (Frame& f : frames) f.runtime = names::is_runtime(f.function);
+  }
+  if (frames.empty()) {
+    frames.emplace_back();
+    frames.back().function = hex(pc);
+  }
+  for (Frame& f : frames) f.runtime = names::is_runtime(f.function);
+  return frames;
+}
+
+DwarfIndex* Symbolizer::index_of(Dwfl_Module* module, Dwarf_Addr& bias) {
+  Dwarf* dwarf = dwfl_module_getdwarf(module, &bias);
+  if (!dwarf) return nullptr;
+  std::unique_ptr<DwarfIndex>& index = indexes_[module];
+  if (!index) index = std::make_unique<DwarfIndex>(dwarf);
+  return index.get();
+}
+
+// Empty: the debug information does not know the function.
+std::vector<Frame> Symbolizer::from_dwarf(Dwfl_Module* module, uint64_t pc, const char* symbol) {
+  Dwarf_Addr bias = 0;
+  DwarfIndex* index = index_of(module, bias);
+  const Dwarf_Addr at = pc - bias;
+  DwarfIndex::Function function;
+  if (!index || !index->find(at, function)) return {};
+  std::vector<Frame> frames;
+  if (!function.die.addr) {  // assembly: lines, but no functions
+    if (!symbol || !*symbol) return {};
+    Frame& frame = frames.emplace_back();
+    GElf_Off offset = 0;
+    GElf_Sym sym;
+    dwfl_module_addrinfo(module, pc, &offset, &sym, nullptr, nullptr, nullptr);
+    frame.function = names::from_symbol(symbol);
+    frame.offset = offset;
+    line_at(function.unit, at, frame);
     return frames;
   }
 
-  DwarfIndex* index_of(Dwfl_Module* module, Dwarf_Addr& bias) {
-    Dwarf* dwarf = dwfl_module_getdwarf(module, &bias);
-    if (!dwarf) return nullptr;
-    std::unique_ptr<DwarfIndex>& index = indexes_[module];
-    if (!index) index = std::make_unique<DwarfIndex>(dwarf);
-    return index.get();
-  }
-
-  // Empty: the debug information does not know the function.
-  std::vector<Frame> from_dwarf(Dwfl_Module* module, uint64_t pc, const char* symbol) {
-    Dwarf_Addr bias = 0;
-    DwarfIndex* index = index_of(module, bias);
-    const Dwarf_Addr at = pc - bias;
-    DwarfIndex::Function function;
-    if (!index || !index->find(at, function)) return {};
-    std::vector<Frame> frames;
-    if (!function.die.addr) {  // assembly: lines, but no functions
-      if (!symbol || !*symbol) return {};
-      Frame& frame = frames.emplace_back();
-      GElf_Off offset = 0;
-      GElf_Sym sym;
-      dwfl_module_addrinfo(module, pc, &offset, &sym, nullptr, nullptr, nullptr);
-      frame.function = names::from_symbol(symbol);
-      frame.offset = offset;
+  std::vector<Dwarf_Die> chain{function.die};
+  inlined_calls(function.die, at, chain);
+  for (size_t i = chain.size(); i-- > 0;) {
+    Frame& frame = frames.emplace_back();
+    frame.function = index->name_of(chain[i], i == 0 ? symbol : nullptr);
+    if (frame.function.empty()) frame.function = hex(pc);
+    frame.offset = at - function.low;
+    if (i + 1 == chain.size()) {
       line_at(function.unit, at, frame);
-      return frames;
+    } else {
+      call_place(function.unit, chain[i + 1], frame);
     }
-
-    std::vector<Dwarf_Die> chain{function.die};
-    inlined_calls(function.die, at, chain);
-    for (size_t i = chain.size(); i-- > 0;) {
-      Frame& frame = frames.emplace_back();
-      frame.function = index->name_of(chain[i], i == 0 ? symbol : nullptr);
-      if (frame.function.empty()) frame.function = hex(pc);
-      frame.offset = at - function.low;
-      if (i + 1 == chain.size()) {
-        line_at(function.unit, at, frame);
-      } else {
-        call_place(function.unit, chain[i + 1], frame);
-      }
-    }
-    return frames;
   }
+  return frames;
+}
 
-  std::mutex mutex_;
-  Modules modules_;
-  std::unordered_map<Dwfl_Module*, std::unique_ptr<DwarfIndex>> indexes_;
-  std::unordered_map<uint64_t, Frames> cache_;
-};
+std::vector<Mapping> Symbolizer::mappings() {
+  const std::lock_guard lock(mutex_);
+  return modules_.mappings();
+}
 
-Symbolizer& symbolizer() {
-  static auto* s = new Symbolizer;  // never destroyed: dumps are written while the process ends
+Symbolizer& own_symbolizer() {
+  // Never destroyed: dumps are written while the process ends.
+  static auto* s = new Symbolizer(*new Modules);
   return *s;
 }
 
-}  // namespace
+Frames symbolize(uint64_t pc) { return own_symbolizer().look_up(pc); }
 
-Frames symbolize(uint64_t pc) { return symbolizer().look_up(pc); }
-
-void refresh_symbols() { symbolizer().refresh(); }
+void refresh_symbols() { own_symbolizer().refresh(); }
 
 }  // namespace weir::profiler

@@ -1,7 +1,5 @@
 #include "unwind.h"
 
-#include "rules.h"
-
 namespace weir::profiler {
 
 namespace {
@@ -111,7 +109,8 @@ constexpr uintptr_t kRedZone = 0;
 }  // namespace
 
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
-            RawStack& out, ptrdiff_t displacement, WalkTrace* trace) noexcept {
+            RawStack& out, ptrdiff_t displacement, WalkTrace* trace,
+            const RuleTable& rules) noexcept {
   const uintptr_t zone = exact ? kRedZone : 0;
   const Memory memory(regs.sp > stack_lo + zone ? regs.sp - zone : stack_lo, stack_hi, displacement,
                       trace);
@@ -128,7 +127,7 @@ Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t sta
     const uintptr_t at = exact ? f.pc : f.pc - 1;
     out.pcs[out.depth++] = at;
     if (out.truncated) break;
-    const Rule rule = rules::find(at);
+    const Rule rule = rules.find(at);
     if (rule.kind() == Rule::kEnd) break;
     if (rule.kind() == Rule::kUnknown) {
       walk = {false, at};

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "rules.h"
+
 namespace weir::profiler {
 
 inline constexpr uint32_t kMaxDepth = 256;  // frames of one stack that are recorded
@@ -41,9 +43,10 @@ struct WalkTrace {
 
 // `exact`: regs.pc is where the goroutine was interrupted, not a return address. The words of the
 // stack are read `displacement` bytes from where they belong: 0, or those of a copy. `trace`, where
-// given, tells what was read.
+// given, tells what was read. `rules`: of the process that the stack is of.
 Walk unwind(const introspect::Registers& regs, uintptr_t stack_lo, uintptr_t stack_hi, bool exact,
-            RawStack& out, ptrdiff_t displacement = 0, WalkTrace* trace = nullptr) noexcept;
+            RawStack& out, ptrdiff_t displacement = 0, WalkTrace* trace = nullptr,
+            const RuleTable& rules = rules::own()) noexcept;
 
 // Sets the hash of a stack that was put together otherwise.
 void rehash(RawStack& stack) noexcept;

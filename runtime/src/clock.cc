@@ -12,12 +12,12 @@
 namespace weir::rt {
 
 bool has_constant_ticks = false;
+std::atomic<double> ns_per_tick{1};
+uint64_t base_ticks;
+int64_t base_ns;
 
 namespace {
 
-uint64_t base_ticks;
-int64_t base_ns;
-std::atomic<double> ns_per_tick{1};                  // calibrate_ticks
 std::atomic<uint64_t> calibrated{0};                 // when that was
 constexpr uint64_t kCalibrated = uint64_t{1} << 28;  // ticks that it is good for: about 0.1 s
 

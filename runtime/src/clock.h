@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 
 #if defined(__x86_64__)
@@ -33,7 +34,11 @@ inline int64_t ns_from_now(int64_t ns) noexcept {
   return __builtin_add_overflow(now, ns > 0 ? ns : 0, &when) ? INT64_MAX : when;
 }
 
-extern bool has_constant_ticks;  // else ticks are nanotime()
+extern bool has_constant_ticks;          // else ticks are nanotime()
+extern std::atomic<double> ns_per_tick;  // as of the last calibrate_ticks
+// The same moment in both, when the program started.
+extern uint64_t base_ticks;  // cputicks
+extern int64_t base_ns;      // nanotime
 
 inline uint64_t cputicks() noexcept {
   if (!has_constant_ticks) [[unlikely]]

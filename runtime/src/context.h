@@ -109,7 +109,14 @@ struct deadline_context final : cancel_context, timer {
   using cancel_context::cancel_context;
 };
 
-// All cancel_contexts, for introspection.
+// All cancel_contexts, for introspection: lists by address (context_registry.cc).
+inline constexpr size_t kContextShards = 64;
+struct alignas(64) context_shard {
+  spin_lock lock;
+  ring live;  // child_link; a reader's marker has no `self`
+};
+extern context_shard* context_shards;  // kContextShards of them; null: there was no context yet
+
 void registry_add(cancel_context* c) noexcept;
 void registry_remove(cancel_context* c) noexcept;
 

@@ -10,30 +10,30 @@
 #include "clock.h"
 #include "context.h"
 #include "tls.h"
+#include "words.h"
 
 namespace weir {
 
 namespace rt {
 
+context_shard* context_shards = nullptr;
+
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-constexpr size_t kShards = 64;
 constexpr int kBatch = 16;  // contexts read while the lock is held
 
-struct alignas(64) Shard {
-  spin_lock lock;
-  ring live;  // child_link; a marker's has no `self`
-};
-
 // Made at the first use, which may be in a global's constructor.
-Shard* shards() noexcept {
-  static Shard all[kShards];
+context_shard* shards() noexcept {
+  static context_shard* const all = [] {
+    static context_shard made[kContextShards];
+    return context_shards = made;
+  }();
   return all;
 }
 
 // By the address: half of it is the allocator's noise.
-Shard& shard_of(const cancel_context* c) noexcept {
+context_shard& shard_of(const cancel_context* c) noexcept {
   return shards()[reinterpret_cast<uintptr_t>(c) * 0x9e3779b97f4a7c15u >> 58];
 }
 
@@ -61,7 +61,7 @@ introspect::Context describe(const cancel_context* c, int64_t now) noexcept {
 }  // namespace
 
 void registry_add(cancel_context* c) noexcept {
-  Shard& shard = shard_of(c);
+  context_shard& shard = shard_of(c);
   std::scoped_lock hold(shard.lock);
   shard.live.insert(&c->registered);
 }
@@ -75,15 +75,12 @@ void registry_remove(cancel_context* c) noexcept {
 
 namespace introspect {
 
-const char* to_string(ContextKind k) noexcept {
-  constexpr const char* kNames[] = {"cancel", "deadline", "group"};
-  return kNames[static_cast<size_t>(k)];
-}
+const char* to_string(ContextKind k) noexcept { return kContextKindWords[static_cast<size_t>(k)]; }
 
 void for_each_context(void (*fn)(const Context& c, void* arg), void* arg) noexcept {
   int64_t now = rt::nanotime();
-  for (size_t i = 0; i < rt::kShards; i++) {
-    rt::Shard& shard = rt::shards()[i];
+  for (size_t i = 0; i < rt::kContextShards; i++) {
+    rt::context_shard& shard = rt::shards()[i];
     rt::child_link marker;
     bool more = true;
     {

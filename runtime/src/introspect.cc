@@ -16,8 +16,8 @@
 #include <weir/wait_group.h>
 
 #include <cerrno>
-#include <iterator>
 
+#include "access.h"
 #include "chan_timer.h"
 #include "clock.h"
 #include "hchan.h"
@@ -31,62 +31,65 @@
 #include "switch.h"
 #include "syscall.h"
 #include "tls.h"
+#include "words.h"
 
 namespace weir {
 
-// Reads the private state of the locks, which are friends of it.
-struct rt_access {
-  static void read(const Mutex* mu, introspect::Object& o) noexcept {
-    o.kind = introspect::ObjectKind::mutex;
-    o.address = mu;
-    o.made_pc = mu->made_pc_;
-    o.owner_goid = mu->owner_.load(std::memory_order_relaxed);
-    o.lock_pc = mu->lock_pc_.load(std::memory_order_relaxed);
+// Reads the private state of the locks.
+void rt_access::read(const Mutex* mu, introspect::Object& o) noexcept {
+  o.kind = introspect::ObjectKind::mutex;
+  o.address = mu;
+  o.made_pc = mu->made_pc_;
+  o.owner_goid = mu->owner_.load(std::memory_order_relaxed);
+  o.lock_pc = mu->lock_pc_.load(std::memory_order_relaxed);
+}
+
+void rt_access::read(const RWMutex* rw, introspect::Object& o) noexcept {
+  o.kind = introspect::ObjectKind::rwmutex;
+  o.address = rw;
+  o.made_pc = rw->made_pc_;
+  o.owner_goid = rw->owner_.load(std::memory_order_relaxed);
+  o.lock_pc = rw->lock_pc_.load(std::memory_order_relaxed);
+  o.rlock_pc = rw->rlock_pc_.load(std::memory_order_relaxed);
+  int32_t n = rw->reader_count_.load(std::memory_order_relaxed);
+  if (n < 0) {
+    // A writer holds the lock or waits. Who waits for it to be free of readers waits for
+    // reader_wait_.
+    n = o.owner_goid ? 0 : rw->reader_wait_.load(std::memory_order_relaxed);
   }
-  static void read(const RWMutex* rw, introspect::Object& o) noexcept {
-    o.kind = introspect::ObjectKind::rwmutex;
-    o.address = rw;
-    o.made_pc = rw->made_pc_;
-    o.owner_goid = rw->owner_.load(std::memory_order_relaxed);
-    o.lock_pc = rw->lock_pc_.load(std::memory_order_relaxed);
-    o.rlock_pc = rw->rlock_pc_.load(std::memory_order_relaxed);
-    int32_t n = rw->reader_count_.load(std::memory_order_relaxed);
-    if (n < 0) {
-      // A writer holds the lock or waits. Who waits for it to be free of readers waits for
-      // reader_wait_.
-      n = o.owner_goid ? 0 : rw->reader_wait_.load(std::memory_order_relaxed);
-    }
-    o.readers = n > 0 ? static_cast<uint64_t>(n) : 0;
-  }
-  static void read(const WaitGroup* wg, introspect::Object& o) noexcept {
-    o.kind = introspect::ObjectKind::waitgroup;
-    o.address = wg;
-    o.made_pc = wg->made_pc_;
-    o.counter = static_cast<int32_t>(wg->state_.load(std::memory_order_relaxed) >> 32);
-    o.adds = wg->adds_.load(std::memory_order_relaxed);
-    o.dones = wg->dones_.load(std::memory_order_relaxed);
-    o.add_pc = wg->add_pc_.load(std::memory_order_relaxed);
-    o.done_pc = wg->done_pc_.load(std::memory_order_relaxed);
-  }
-  static void read(const Cond* cond, introspect::Object& o) noexcept {
-    o.kind = introspect::ObjectKind::cond;
-    o.address = cond;
-    o.made_pc = cond->made_pc_;
-    o.waiters = cond->waiters_.load(std::memory_order_relaxed);
-    o.signals = cond->signals_.load(std::memory_order_relaxed);
-    o.signal_pc = cond->signal_pc_.load(std::memory_order_relaxed);
-  }
-  static void read(const Semaphore* sem, introspect::Object& o) noexcept {
-    o.kind = introspect::ObjectKind::semaphore;
-    o.address = sem;
-    o.made_pc = sem->made_pc_;
-    o.cap = sem->size_;
-    o.len = sem->taken_.load(std::memory_order_relaxed);
-    o.waiters = sem->waiters_.load(std::memory_order_relaxed);
-    o.signals = sem->releases_.load(std::memory_order_relaxed);
-    o.signal_pc = sem->release_pc_.load(std::memory_order_relaxed);
-  }
-};
+  o.readers = n > 0 ? static_cast<uint64_t>(n) : 0;
+}
+
+void rt_access::read(const WaitGroup* wg, introspect::Object& o) noexcept {
+  o.kind = introspect::ObjectKind::waitgroup;
+  o.address = wg;
+  o.made_pc = wg->made_pc_;
+  o.counter = static_cast<int32_t>(wg->state_.load(std::memory_order_relaxed) >> 32);
+  o.adds = wg->adds_.load(std::memory_order_relaxed);
+  o.dones = wg->dones_.load(std::memory_order_relaxed);
+  o.add_pc = wg->add_pc_.load(std::memory_order_relaxed);
+  o.done_pc = wg->done_pc_.load(std::memory_order_relaxed);
+}
+
+void rt_access::read(const Cond* cond, introspect::Object& o) noexcept {
+  o.kind = introspect::ObjectKind::cond;
+  o.address = cond;
+  o.made_pc = cond->made_pc_;
+  o.waiters = cond->waiters_.load(std::memory_order_relaxed);
+  o.signals = cond->signals_.load(std::memory_order_relaxed);
+  o.signal_pc = cond->signal_pc_.load(std::memory_order_relaxed);
+}
+
+void rt_access::read(const Semaphore* sem, introspect::Object& o) noexcept {
+  o.kind = introspect::ObjectKind::semaphore;
+  o.address = sem;
+  o.made_pc = sem->made_pc_;
+  o.cap = sem->size_;
+  o.len = sem->taken_.load(std::memory_order_relaxed);
+  o.waiters = sem->waiters_.load(std::memory_order_relaxed);
+  o.signals = sem->releases_.load(std::memory_order_relaxed);
+  o.signal_pc = sem->release_pc_.load(std::memory_order_relaxed);
+}
 
 namespace rt {
 
@@ -303,38 +306,11 @@ State state_of(uint32_t status) noexcept {
 
 }  // namespace
 
-const char* to_string(State s) noexcept {
-  constexpr const char* kNames[] = {"idle",    "runnable", "running",  "syscall",
-                                    "waiting", "dead",     "copystack"};
-  static_assert(std::size(kNames) == kStates);
-  return kNames[static_cast<size_t>(s)];
-}
+const char* to_string(State s) noexcept { return kStateWords[static_cast<size_t>(s)]; }
 
-const char* to_string(WaitReason r) noexcept {
-  constexpr const char* kNames[] = {"",
-                                    "chan receive (nil chan)",
-                                    "chan send (nil chan)",
-                                    "select (no cases)",
-                                    "select",
-                                    "chan receive",
-                                    "chan send",
-                                    "sync.Mutex.Lock",
-                                    "sync.RWMutex.RLock",
-                                    "sync.RWMutex.Lock",
-                                    "sync.WaitGroup.Wait",
-                                    "sleep",
-                                    "IO wait",
-                                    "sync.Cond.Wait",
-                                    "semacquire"};
-  static_assert(std::size(kNames) == kWaitReasons);
-  return kNames[static_cast<size_t>(r)];
-}
+const char* to_string(WaitReason r) noexcept { return kWaitReasonWords[static_cast<size_t>(r)]; }
 
-const char* to_string(ObjectKind k) noexcept {
-  constexpr const char* kNames[] = {"",     "chan",      "mutex", "rwmutex",  "waitgroup",
-                                    "cond", "semaphore", "io",    "http_body"};
-  return kNames[static_cast<size_t>(k)];
-}
+const char* to_string(ObjectKind k) noexcept { return kObjectKindWords[static_cast<size_t>(k)]; }
 
 void ref_labels(const LabelSet* set) noexcept { rt::ref_labels(const_cast<LabelSet*>(set)); }
 

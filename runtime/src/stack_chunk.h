@@ -66,9 +66,10 @@ extern std::atomic<uint32_t> nchunks;
 extern FreeList free_lists[kSizeClasses + 1];
 
 // Gs at one offset within their pages would share 1/64 of the L1 cache: they are spread over 1 KiB.
+inline constexpr size_t kSpreadBytes = 64, kSpreads = 16;
 inline G* g_in_slot(const Chunk& c, uint32_t i) noexcept {
   if (c.size_class == kThreadClass) return reinterpret_cast<thread_G*>(c.slot(i));
-  return reinterpret_cast<G*>(c.slot(i + 1) - sizeof(G) - 64 * (i % 16));
+  return reinterpret_cast<G*>(c.slot(i + 1) - sizeof(G) - kSpreadBytes * (i % kSpreads));
 }
 
 // Calls f(slot within the chunk) for each slot of the group.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 namespace spotted {
 
 [[gnu::noinline]] inline void receive(weir::chan<int> c) { c.recv(); }
+[[gnu::noinline]] inline void lock(weir::Mutex& m) { std::scoped_lock hold(m); }
 [[gnu::noinline]] inline void spin(const std::atomic<bool>& stop, std::atomic<bool>& spins) {
   spins = true;
   while (!stop.load(std::memory_order_relaxed)) {

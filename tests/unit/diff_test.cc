@@ -53,6 +53,15 @@ class DiffTest : public ::testing::Test {
     }
     return all;
   }
+  static std::string text(const Diff& d, const DiffStyle& style = {}) {
+    return testing::written(
+        [&style](const Diff& x, const Sink& sink) { return write_diff_text(x, sink, style); }, d);
+  }
+  static std::string markdown(const Diff& d, const DiffStyle& style = {}) {
+    return testing::written(
+        [&style](const Diff& x, const Sink& sink) { return write_diff_markdown(x, sink, style); },
+        d);
+  }
   SnapshotBuilder old, now;
 };
 
@@ -105,6 +114,31 @@ TEST_F(DiffTest, WaitsAndCreatorsAreToldApartWhereBothSidesHaveThem) {
   EXPECT_TRUE(d.by_creator);
   EXPECT_THAT(texts(d), ElementsAre("new g 0>1", "unchanged f 1>1", "gone g 1>0"));
   EXPECT_EQ(d.entries[0].created_by.function, "other");
+}
+
+TEST_F(DiffTest, WhereOneSideDoesNotKnowTheWaitThePlaceCounts) {
+  // As of Go's debug=1, which tells some waits by their functions.
+  at(old, "f", 1, "select", {1}).wait_reason = "";
+  at(old, "g", 2, "IO wait", {2});
+  at(now, "f", 1, "chan receive", {1, 3}), at(now, "g", 2, "sleep", {2});
+  Diff d = compare();
+  EXPECT_TRUE(d.by_wait);
+  EXPECT_THAT(texts(d), ElementsAre("grown f 1>2", "new g 0>1", "gone g 1>0"));
+  EXPECT_EQ(d.entries[0].wait, "chan receive");
+  at(now, "f", 1, "chan send", {9});
+  d = compare();
+  EXPECT_THAT(texts(d), ElementsAre("grown f 1>3", "new g 0>1", "gone g 1>0"));
+  EXPECT_EQ(d.entries[0].wait, "") << "several";
+}
+
+TEST_F(DiffTest, CreatorsOfWhichASideKnowsTheFunctionAloneAreThatFunctions) {
+  at(old, "f", 1, "select", {1}).created_by = old.call(0x77, "maker", "m.cc", 5, 1);
+  at(now, "f", 1, "select", {1}).created_by = now.call(0x77, "maker", "", 0, 0);
+  at(now, "f", 1, "select", {2}).created_by = now.call(0x78, "other", "", 0, 0);
+  const Diff d = compare();
+  EXPECT_THAT(texts(d), ElementsAre("new f 0>1", "unchanged f 1>1"));
+  EXPECT_EQ(d.entries[0].created_by.function, "other");
+  EXPECT_EQ(d.entries[1].created_by.line, 5);
 }
 
 TEST_F(DiffTest, WhoRunsIsTheSameAtAnyLine) {
@@ -177,8 +211,9 @@ TEST_F(DiffTest, Text) {
       now.stack({deep, deep, deep, deep, deep, deep, deep, now.call(0x20, "root", "d.cc", 9, 1)}),
       "select", 1);
   at(old, "gone", 4, "IO wait", {30});
-  EXPECT_EQ(testing::written(write_diff_text, compare()),
+  EXPECT_EQ(text(compare()),
             R"(zoo: 4 -> 6 goroutines (+2) within 10s
++3 in 2 groups (1 new, 1 grown), -1 in 1 group (1 gone)
 one process (pid 4711): goroutine 1 has waited since before the old side was taken
 not told apart: creators
 
@@ -191,7 +226,9 @@ new     +1 (0 -> 1)  select
     deep  d.cc:1
     deep  d.cc:1
     deep  d.cc:1
-    .. 3 more ..
+    deep  d.cc:1
+    deep  d.cc:1
+    deep  d.cc:1
     root  d.cc:9
 
 gone    -1 (1 -> 0)  IO wait
@@ -200,27 +237,120 @@ gone    -1 (1 -> 0)  IO wait
 
 unchanged: 2 groups, 2 goroutines
 )");
+  EXPECT_EQ(text(diff(old.snapshot, old.snapshot))
+                .find("zoo: 4 -> 4 goroutines (0) within 0ms\n"
+                      "nothing changed\n"),
+            0U);
+}
+
+TEST_F(DiffTest, StacksAreShortenedToTheFramesThatDiffer) {
+  std::vector<uint32_t> trunk;  // from the leaf's side to the root
+  for (int i = 0; i < 6; ++i) {
+    const auto n = static_cast<uint64_t>(i);
+    trunk.push_back(now.call(0x900 + n, "trunk" + std::to_string(i), "t.cc", i + 1, 1));
+  }
+  for (const char* const leaf : {"read", "write"}) {
+    std::vector<uint32_t> stack = trunk;
+    stack.insert(stack.begin(), {now.call(leaf[0], leaf, "l.cc", 1, 1),
+                                 now.call(leaf[1], std::string(leaf) + "_all", "l.cc", 2, 1)});
+    now.counted(now.stack(stack), "IO wait", 1);
+  }
+  const std::string folded = text(compare());
+  EXPECT_THAT(folded, HasSubstr("    read  l.cc:1\n    read_all  l.cc:2\n    trunk0  t.cc:1\n"
+                                "    .. 5 more, as others have them ..\n\n"));
+  EXPECT_THAT(text(compare(), {.full_stacks = true}), HasSubstr("    trunk5  t.cc:6\n"));
+
+  // Whose whole stack others have still shows where it stands.
+  now.counted(now.snapshot.groups[0].stack, "select", 1);
+  old.counted(old.stack({old.call(5, "x", "x.cc", 5, 1)}), "select", 1);
+  EXPECT_THAT(text(compare()), HasSubstr("select\n    read  l.cc:1\n    read_all  l.cc:2\n"));
+
+  // However much differs, it is a screen at most.
+  std::vector<uint32_t> long_one;
+  for (int i = 0; i < 40; ++i) {
+    const auto n = static_cast<uint64_t>(i);
+    long_one.push_back(now.call(0xa00 + n, "g" + std::to_string(i), "g.cc", i, 1));
+  }
+  now.counted(now.stack(long_one, true), "select", 9);
+  const std::string cut = text(compare());
+  EXPECT_THAT(cut, HasSubstr("    g6  g.cc:6\n    .. 31 more ..\n    g38  g.cc:38\n"
+                             "    g39  g.cc:39\n    .. deeper frames are not known ..\n"));
+}
+
+TEST_F(DiffTest, ColoursAndLinksAreForTerminals) {
+  at(now, "f", 2, "select", {1});
+  now.snapshot.frames[0].file = "/home/me/my project/src/f.cc";
+  EXPECT_THAT(text(compare()), Not(HasSubstr("\x1b")));
+  DiffStyle style{.colour = true, .links = true, .host = "box"};
+  EXPECT_THAT(text(compare(), style),
+              HasSubstr("f  \x1b]8;;file://box/home/me/my%20project/src/f.cc\x1b\\"
+                        "\x1b[36m/home/me/my project/src/f.cc:2\x1b[0m\x1b]8;;\x1b\\\n"));
+  EXPECT_THAT(text(compare(), style), HasSubstr("\x1b[1;31mnew     +1\x1b[0m (0 -> 1)"));
+  style.source_root = "/home/me/my project/";
+  style.link_base = "https://git.example/blob/main";
+  EXPECT_THAT(text(compare(), style),
+              HasSubstr("\x1b]8;;https://git.example/blob/main/src/f.cc#L2\x1b\\"
+                        "\x1b[36msrc/f.cc:2\x1b[0m"));
+  style.links = false;
+  EXPECT_THAT(text(compare(), style), Not(HasSubstr("\x1b]8")));
+  // A name cannot speak to the terminal.
+  now.snapshot.frames[0].function = "evil\x1b]0;title\x07";
+  EXPECT_THAT(text(compare(), style), HasSubstr("evil\\x1b]0;title\\a"));
 }
 
 TEST_F(DiffTest, MarkdownTakesHostileNamesAsText) {
-  at(now, "evil|`<img src=x>`\n# h1 @someone [x](y)", 1, "select", {1});
-  const std::string text = testing::written(write_diff_markdown, compare());
-  EXPECT_THAT(text, HasSubstr("### Goroutines: 0 → 1 (+1)\n"));
-  EXPECT_THAT(text, HasSubstr("| 🔴 new | +1 | 0 → 1 | **evil&#124;&#96;&#60;img src=x&#62;"));
-  // But for the code block, where every line is indented.
-  const std::string table = text.substr(0, text.find("<details>"));
-  EXPECT_THAT(table, Not(HasSubstr("<img")));
-  EXPECT_THAT(table, Not(HasSubstr("@someone")));
-  EXPECT_THAT(text, HasSubstr("\n        evil|`<img src=x>`\\n# h1"));
-  EXPECT_THAT(testing::written(write_diff_markdown, Diff{}), HasSubstr("Nothing changed."));
+  at(now, "evil|`<img src=x>`\n# h1 @someone [x](y) </pre></details>", 1, "select", {1});
+  const std::string all = markdown(compare());
+  EXPECT_THAT(all, HasSubstr("### Goroutines: 0 → 1 (+1) within 10s\n\n+1 in 1 group (1 new)  \n"));
+  EXPECT_THAT(all, HasSubstr("| 🔴 new | +1 | 0 → 1 | **evil&#124;&#96;&#60;img src=x&#62;"));
+  EXPECT_THAT(all, HasSubstr("\n    evil|`&#60;img src=x&#62;`\\n# h1"));
+  EXPECT_THAT(all, Not(HasSubstr("<img")));
+  EXPECT_EQ(all.find("</pre>"), all.rfind("</pre>"));
+  EXPECT_EQ(all.find("</details>"), all.rfind("</details>"));
+  EXPECT_THAT(all.substr(0, all.find("<details>")), Not(HasSubstr("@someone")));
+  EXPECT_THAT(markdown(Diff{}), HasSubstr("Nothing changed."));
 }
 
-TEST_F(DiffTest, MarkdownIsBounded) {
-  for (int i = 0; i < 300; ++i) at(now, "f" + std::to_string(i), i + 1, "select", {});
-  for (Group& g : now.snapshot.groups) g.count = 1;
-  const std::string text = testing::written(write_diff_markdown, compare());
-  EXPECT_THAT(text, HasSubstr("250 more are not shown"));
-  EXPECT_LT(text.size(), 30'000U);
+TEST_F(DiffTest, MarkdownLinksWhatIsBelowTheSourceRoot) {
+  at(now, "f", 2, "select", {1});
+  now.snapshot.frames[0].file = "/src/a b/f(1).cc";
+  DiffStyle style{.source_root = "/src", .link_base = "https://git.example/x)y/"};
+  std::string all = markdown(compare(), style);
+  EXPECT_THAT(
+      all, HasSubstr("**f**<br>[a b/f(1).cc:2](https://git.example/x%29y/a%20b/f%281%29.cc#L2)"));
+  EXPECT_THAT(
+      all,
+      HasSubstr("<a href=\"https://git.example/x%29y/a%20b/f%281%29.cc#L2\">a b/f(1).cc:2</a>"));
+  // What is not of the project leads nowhere: by another directory, or by not being there.
+  now.snapshot.frames[0].file = "net/http/server.go";
+  style.is_source = [](const std::string& file) { return file == "cmd/main.go"; };
+  EXPECT_THAT(markdown(compare(), style), Not(HasSubstr("](")));
+  now.snapshot.frames[0].file = "cmd/main.go";
+  EXPECT_THAT(markdown(compare(), style), HasSubstr("[cmd/main.go:2](https://"));
+  now.snapshot.frames[0].file = "/src/a b/f(1).cc";
+  style.source_root = "/elsewhere";
+  all = markdown(compare(), style);
+  EXPECT_THAT(all, HasSubstr("**f**<br>f(1).cc:2"));
+  EXPECT_THAT(all.substr(0, all.find("<pre>")), Not(HasSubstr("](")));
+}
+
+TEST_F(DiffTest, MarkdownIsBoundedAndSaysWhatIsLeftOut) {
+  const auto grow = [this](int n, size_t length) {
+    now.snapshot.groups.clear();
+    for (int i = 0; i < n; ++i) {
+      const std::string name = "f" + std::to_string(i) + std::string(length, '&');
+      at(now, name, i + 1, "select", {}).count = 1;
+    }
+  };
+  grow(300, 1);
+  std::string all = markdown(compare());
+  EXPECT_THAT(all, HasSubstr("\n250 more changed groups are not shown here\n"));
+  EXPECT_LT(all.size(), 30'000U);
+  grow(300, 5000);
+  all = markdown(compare());
+  EXPECT_LE(all.size(), kMaxMarkdown);
+  EXPECT_THAT(all, ::testing::ContainsRegex("\n[0-9]+ more changed groups are not shown here\n"));
+  EXPECT_EQ(all.substr(all.size() - 12), "\n</details>\n");
 }
 
 TEST_F(DiffTest, Json) {
@@ -244,11 +374,13 @@ TEST_F(DiffTest, Json) {
 TEST_F(DiffTest, WritersStopWhenTheReaderIsGone) {
   for (int i = 0; i < 20'000; ++i) at(now, "f" + std::to_string(i), i + 1, "select", {1});
   const Diff d = compare();
-  for (auto* writer : {write_diff_text, write_diff_json}) {
-    int calls = 0;
-    EXPECT_FALSE(writer(d, [&calls](std::string_view) { return ++calls < 2; }));
-    EXPECT_EQ(calls, 2);
-  }
+  int calls = 0;
+  const auto two = [&calls](std::string_view) { return ++calls < 2; };
+  EXPECT_FALSE(write_diff_text(d, two));
+  EXPECT_EQ(calls, 2);
+  calls = 0;
+  EXPECT_FALSE(write_diff_json(d, two));
+  EXPECT_EQ(calls, 2);
 }
 
 TEST_F(DiffTest, IndexesThatPointNowhereArePassedOver) {

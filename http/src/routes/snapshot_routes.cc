@@ -111,10 +111,11 @@ Answer difference(const Query& q) {
   a.content_type = format == "json"       ? "application/json"
                    : format == "markdown" ? "text/markdown; charset=utf-8"
                                           : kText;
-  const auto writer = format == "json"       ? profiler::write_diff_json
-                      : format == "markdown" ? profiler::write_diff_markdown
-                                             : profiler::write_diff_text;
-  a.write = [d, writer](const profiler::Sink& sink) { return writer(*d, sink); };
+  a.write = [d, format](const profiler::Sink& sink) {
+    return format == "json"       ? profiler::write_diff_json(*d, sink)
+           : format == "markdown" ? profiler::write_diff_markdown(*d, sink)
+                                  : profiler::write_diff_text(*d, sink);
+  };
   return a;
 }
 

@@ -100,6 +100,12 @@ using LeakHandler = void (*)(const Leaks& leaks);
 // Returns the former one; null: the default. Thread-safe.
 LeakHandler set_leak_handler(LeakHandler handler) noexcept;
 
+// Adds what a test or a guard has found, under its name, to the report that WEIR_LEAKCHECK_REPORT
+// asks for; nothing where it asks for none. True: WEIR_LEAKCHECK=report leaves the verdict to who
+// reads the report, and nothing should fail here. What goes wrong is printed to stderr, and false.
+// The handlers below do it. Thread-safe.
+bool report_leaks(const Leaks& leaks) noexcept;
+
 // Exit status of a program that has leaked, where it had no failure of its own.
 inline constexpr int kLeakStatus = 66;
 
@@ -146,7 +152,18 @@ class LeakGuard {
 
 namespace googletest {
 
-inline void fail_current_test(const Leaks& leaks) { ADD_FAILURE() << leaks.text(); }
+inline std::string name_of(const ::testing::TestInfo& test) {
+  return std::string(test.test_suite_name()) + "." + test.name();
+}
+
+// Of a LeakGuard in a test.
+inline void fail_current_test(const Leaks& leaks) {
+  Leaks tests = leaks;
+  if (const auto* test = ::testing::UnitTest::GetInstance()->current_test_info()) {
+    tests.findings.target = name_of(*test);
+  }
+  if (!report_leaks(tests)) ADD_FAILURE() << leaks.text();
+}
 
 class LeakListener : public ::testing::EmptyTestEventListener {
  public:
@@ -155,7 +172,7 @@ class LeakListener : public ::testing::EmptyTestEventListener {
   ~LeakListener() override { (void)guard_.release(); }
 
   void OnTestStart(const ::testing::TestInfo& test) override {
-    options_.name = std::string(test.test_suite_name()) + "." + test.name();
+    options_.name = name_of(test);
     guard_ = std::make_unique<LeakGuard>(options_);
   }
   // A failure that is added here counts: GoogleTest asks for the result afterwards.
@@ -163,7 +180,7 @@ class LeakListener : public ::testing::EmptyTestEventListener {
     const bool failed = test.result()->Failed();
     const Leaks leaks = guard_->check();
     guard_.reset();
-    if (leaks.empty()) return;
+    if (leaks.empty() || report_leaks(leaks)) return;
     ADD_FAILURE_AT(test.file(), test.line())
         << (failed ? "(The test had failed before: it may have been left early.)\n" : "")
         << leaks.text();
@@ -180,7 +197,8 @@ class LeakListener : public ::testing::EmptyTestEventListener {
 // the fixture's destructor; so do tests in which a LeakGuard finds some (set_leak_handler). What
 // SetUpTestSuite and environments start is nobody's. Children of death tests are not judged. To be
 // called once, in or before main, before RUN_ALL_TESTS; `options` hold for each test. goleak:
-// VerifyTestMain, which tells at the end of all tests only.
+// VerifyTestMain, which tells at the end of all tests only. Under `weir check`
+// (WEIR_LEAKCHECK=report) leaks go to its report in place of failures.
 inline void install_leak_listener(const LeakOptions& options = {}) {
   set_leak_handler(&googletest::fail_current_test);
   ::testing::UnitTest::GetInstance()->listeners().Append(new googletest::LeakListener(options));

@@ -9,7 +9,6 @@
 
 #include "causes.h"
 #include "encode.h"
-#include "pattern.h"
 
 namespace weir::profiler {
 
@@ -26,25 +25,6 @@ constexpr int64_t kLongRun_ns = 10'000'000'000;
 // A single snapshot knows no growth: so many goroutines in one place of a plain pattern are more
 // than pools have in practice, and that many is LeakProf's own threshold (CGO 2024).
 constexpr uint64_t kMany = 10'000;
-
-class Ignore {
- public:
-  explicit Ignore(const DetectOptions& options) {
-    for (const std::string& text : options.ignore) patterns_.emplace_back("ignore", text);
-  }
-  bool matches(const Finding& f) const {
-    return std::any_of(patterns_.begin(), patterns_.end(), [&f](const Pattern& p) {
-      const auto in = [&p](const Frame& frame) {
-        return p.matches(frame.function) || p.matches(frame.file);
-      };
-      return in(f.created_by) || in(f.blocked_at) ||
-             std::any_of(f.stack.begin(), f.stack.end(), in);
-    });
-  }
-
- private:
-  std::vector<Pattern> patterns_;
-};
 
 std::string key_of(const Finding& f) {
   return std::to_string(f.site) + " " + std::string(to_string(f.kind));
@@ -131,7 +111,8 @@ Findings detect(const Snapshot& s, const DetectOptions& options) {
 
 Detector::Detector(const DetectOptions& options, const HistoryOptions& history)
     : options_(options), history_(history) {
-  (void)Ignore(options_);  // throws where an expression is not one
+  std::vector<Finding> none;
+  leave_out(none, options_.ignore);  // throws where an expression is not one
 }
 
 void Detector::observe(const Snapshot& s, int64_t at_ns) {
@@ -154,8 +135,7 @@ void Detector::observe(const Snapshot& s, int64_t at_ns) {
       out.findings.push_back(*std::move(f));
     }
   }
-  const Ignore ignore(options_);
-  std::erase_if(out.findings, [&](const Finding& f) { return ignore.matches(f); });
+  leave_out(out.findings, options_.ignore);
   for (Finding& f : out.findings) {
     const auto growth = growing.find(f.site);
     if (growth != growing.end()) f.growth_per_minute = growth->second.per_minute;

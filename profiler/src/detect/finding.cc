@@ -1,8 +1,10 @@
-// Findings (finding.h): names and order.
+// Findings (finding.h): names, order, and which are left out.
 #include <weir/profiler/finding.h>
 
 #include <algorithm>
 #include <array>
+
+#include "pattern.h"
 
 namespace weir::profiler {
 
@@ -44,6 +46,20 @@ void sort_findings(std::vector<Finding>& findings) {
     }
     if (a.count != b.count) return a.count > b.count;
     return a.site != b.site ? a.site < b.site : a.kind < b.kind;
+  });
+}
+
+void leave_out(std::vector<Finding>& findings, const std::vector<std::string>& ignore) {
+  std::vector<Pattern> patterns;
+  for (const std::string& text : ignore) patterns.emplace_back("ignore", text);
+  std::erase_if(findings, [&patterns](const Finding& f) {
+    return std::any_of(patterns.begin(), patterns.end(), [&f](const Pattern& p) {
+      const auto in = [&p](const Frame& frame) {
+        return p.matches(frame.function) || p.matches(frame.file);
+      };
+      return in(f.created_by) || in(f.blocked_at) ||
+             std::any_of(f.stack.begin(), f.stack.end(), in);
+    });
   });
 }
 

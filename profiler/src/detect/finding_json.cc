@@ -26,6 +26,16 @@
 //     first_seen, last_seen
 //                       as taken_at
 //     peak              goroutines
+//     test              that left them behind; not there where none is known
+//     known             true: a baseline accepts it; else not there
+//
+// Several processes or targets (report.h), schema "weir.reports/1":
+//
+//   schema              "weir.reports/1"
+//   complete            false: something that was to be looked at could not be
+//   baseline            a baseline was asked: findings that it has are `known`
+//   notes               sentences
+//   reports             documents as above
 //
 // Texts that are not UTF-8 get U+FFFD in place of what is not.
 #include <nlohmann/json.hpp>
@@ -33,8 +43,10 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 #include <weir/profiler/finding.h>
+#include <weir/profiler/report.h>
 
 #include "encode.h"
 
@@ -99,6 +111,8 @@ Json finding_json(const Finding& f) {
   j["first_seen"] = time_json(f.first_seen_ns);
   j["last_seen"] = time_json(f.last_seen_ns);
   j["peak"] = known(f.peak);
+  if (!f.test.empty()) j["test"] = f.test;
+  if (f.known) j["known"] = true;
   return j;
 }
 
@@ -106,10 +120,7 @@ std::string text_of(const Json& j) {
   return j.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-}  // namespace
-
-bool write_findings_json(const Findings& f, const Sink& sink) {
-  encode::Out out(sink);
+void write(const Findings& f, encode::Out& out) {
   Json head = {{"schema", "weir.findings/1"}, {"target", known(f.target)}};
   head["taken_at"] = time_json(f.taken_at_ns);
   head["goroutines"] = f.goroutines;
@@ -122,6 +133,31 @@ bool write_findings_json(const Findings& f, const Sink& sink) {
     if (!out.ok()) break;
     out.write(separator + text_of(finding_json(finding)));
     separator = ",\n";
+  }
+  out.write("]}");
+}
+
+}  // namespace
+
+bool write_findings_json(const Findings& f, const Sink& sink) {
+  encode::Out out(sink);
+  write(f, out);
+  out.write("\n");
+  return out.finish();
+}
+
+bool write_report_json(const Report& r, const Sink& sink) {
+  encode::Out out(sink);
+  Json head = {{"schema", "weir.reports/1"}, {"complete", r.complete}, {"baseline", r.baseline}};
+  head["notes"] = r.notes;
+  std::string text = text_of(head);
+  text.pop_back();
+  out.write(text + ",\"reports\":[");
+  const char* separator = "\n";
+  for (const Findings& f : r.all) {
+    if (!out.ok()) break;
+    out.write(std::exchange(separator, ",\n"));
+    write(f, out);
   }
   out.write("]}\n");
   return out.finish();

@@ -15,11 +15,11 @@
 //
 // Whatever the names hold: one line each, without control characters.
 #include <weir/profiler/finding.h>
+#include <weir/profiler/report.h>
 
-#include <cmath>
-#include <cstdio>
 #include <utility>
 
+#include "detect/finding_words.h"
 #include "dot.h"
 #include "encode.h"
 #include "wait_words.h"
@@ -28,9 +28,10 @@ namespace weir::profiler {
 
 namespace {
 
-constexpr size_t kMaxText = 500;  // bytes of a name
-constexpr size_t kMaxStack = 8;   // frames shown from the leaf
-constexpr size_t kColumn = 12;    // where the second column begins
+using finding_words::kMaxText;
+
+constexpr size_t kMaxStack = 8;  // frames shown from the leaf
+constexpr size_t kColumn = 12;   // where the second column begins
 
 void line(encode::Out& out, std::string_view indent, std::string_view text) {
   std::string clean(indent);
@@ -46,23 +47,7 @@ void row(encode::Out& out, std::string_view name, std::string_view text) {
   line(out, indent, text);
 }
 
-std::string where(const Frame& f) {
-  if (f.function.empty()) return {};
-  std::string text = dot_text::shortened(f.function, kMaxText);
-  const std::string place = dot_text::place_text(f.file, f.line);
-  return place.empty() ? text : text + "  " + dot_text::shortened(place, kMaxText);
-}
-
-std::string growth(double per_minute) {
-  if (per_minute == 0 || !std::isfinite(per_minute)) return {};
-  char text[64];
-  const double size = std::fabs(per_minute);
-  // Slow ones by the hour: few people think in hundredths.
-  const bool by_hour = size < 0.1;
-  std::snprintf(text, sizeof text, ", %s by %.3g per %s", per_minute > 0 ? "growing" : "shrinking",
-                by_hour ? size * 60 : size, by_hour ? "hour" : "minute");
-  return text;
-}
+using finding_words::where;
 
 std::string object_words(const std::string& kind, uint64_t count) {
   struct Words {
@@ -89,14 +74,9 @@ std::string object(const Finding::Object& o) {
 }
 
 void write(encode::Out& out, const Finding& f) {
-  out.write("\n");
-  line(out, "", std::string(to_string(f.certainty)) + ": " + f.cause);
-  std::string numbers = std::string(to_string(f.kind)) + ", " + count_of(f.count, "goroutine");
-  if (f.peak > f.count) numbers.append(" (at most " + std::to_string(f.peak) + ")");
-  numbers.append(growth(f.growth_per_minute));
-  if (f.oldest_wait_ns >= 0) numbers.append(", oldest " + dot_text::duration(f.oldest_wait_ns));
-  if (!f.wait.empty()) numbers.append(" [" + dot_text::shortened(f.wait, kMaxText) + "]");
-  line(out, "  ", numbers);
+  line(out, f.known ? "known, " : "", std::string(to_string(f.certainty)) + ": " + f.cause);
+  line(out, "  ", finding_words::numbers(f));
+  row(out, "test", dot_text::shortened(f.test, kMaxText));
   row(out, "stuck at", where(f.blocked_at));
   row(out, "created by", where(f.created_by));
   row(out, "waits for", object(f.object));
@@ -111,10 +91,7 @@ void write(encode::Out& out, const Finding& f) {
   }
 }
 
-}  // namespace
-
-bool write_findings_text(const Findings& f, const Sink& sink) {
-  encode::Out out(sink);
+void write(encode::Out& out, const Findings& f) {
   std::string head = dot_text::shortened(f.target, kMaxText);
   if (!head.empty()) head.append(": ");
   head.append(f.findings.empty() ? "no findings" : count_of(f.findings.size(), "finding"));
@@ -124,8 +101,45 @@ bool write_findings_text(const Findings& f, const Sink& sink) {
   for (const std::string& note : f.notes) line(out, "note: ", note);
   for (const Finding& finding : f.findings) {
     if (!out.ok()) break;
+    out.write("\n");
     write(out, finding);
   }
+}
+
+}  // namespace
+
+namespace finding_words {
+
+std::string text_of(const Finding& f) {
+  std::string text;
+  const Sink sink = [&text](std::string_view piece) {
+    text.append(piece);
+    return true;
+  };
+  encode::Out out(sink);
+  write(out, f);
+  out.finish();
+  return text;
+}
+
+}  // namespace finding_words
+
+bool write_findings_text(const Findings& f, const Sink& sink) {
+  encode::Out out(sink);
+  write(out, f);
+  return out.finish();
+}
+
+bool write_report_text(const Report& r, const Sink& sink) {
+  encode::Out out(sink);
+  const char* separator = "";
+  for (const Findings& f : r.all) {
+    if (!out.ok()) break;
+    out.write(std::exchange(separator, "\n"));
+    write(out, f);
+  }
+  if (!r.notes.empty()) out.write(separator);
+  for (const std::string& note : r.notes) line(out, "note: ", note);
   return out.finish();
 }
 

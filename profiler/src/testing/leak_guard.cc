@@ -23,6 +23,7 @@ uint64_t next_mark() noexcept {
 }
 
 void print_and_fail(const Leaks& leaks) {
+  if (report_leaks(leaks)) return;
   print(leaks.text());
   fail_at_exit(Watcher::guard, true);
 }

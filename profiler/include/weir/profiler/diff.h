@@ -8,7 +8,9 @@
 // Pure functions over Snapshots; thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,8 +22,8 @@
 namespace weir::profiler {
 
 struct DiffOptions {
-  bool lines = true;       // tell lines of one function apart; false: for builds that differ
-  bool wait = true;        // tell wait reasons and states apart, where both sides have them
+  bool lines = true;  // tell lines of one function apart; false: for builds that differ
+  bool wait = true;  // tell wait reasons and states apart, at the places where both sides know them
   bool creator = true;     // tell creators apart, where both sides have them
   bool labels = false;     // tell labels apart
   uint64_t threshold = 1;  // changes by fewer goroutines count as unchanged
@@ -39,7 +41,7 @@ struct Diff {
   struct Entry {
     Change change = Change::unchanged;
     uint64_t before = 0, after = 0;
-    std::string wait;  // wait reason, else the state; empty: not told apart
+    std::string wait;  // wait reason, else the state; empty: not known, or several
     bool thread = false;
     std::vector<Frame> stack;  // shown frames, innermost first; empty: not known
     bool truncated = false;
@@ -65,10 +67,28 @@ enum class FailOn : uint8_t { growth, fresh, none };  // fresh: "new"
 // Is that what was to be found? growth: any group is new or has grown; fresh: any is new.
 bool fails(const Diff& d, FailOn on);
 
-// What grew first; stacks shortened, groups that did not change in one line.
-bool write_diff_text(const Diff& d, const Sink& sink);
-// The same as a comment on a pull request.
-bool write_diff_markdown(const Diff& d, const Sink& sink);
+// How a Diff is shown to people.
+struct DiffStyle {
+  bool full_stacks = false;  // false: the frames in which stacks differ
+  bool colour = false;       // for a terminal: text only
+  bool links = false;        // likewise: file:line leads to the file (OSC 8)
+  std::string host{};        // of these links: the name of this machine
+  // Files below this directory are shown, and found below link_base, by the rest of their path.
+  std::string source_root{};
+  // Where files can be read: "https://github.com/you/project/blob/main/". Empty: Markdown has no
+  // links, and those of a terminal lead to the files themselves.
+  std::string link_base{};
+  // Is there a source file of this relative path below source_root? Only those are linked; empty:
+  // all are.
+  std::function<bool(const std::string&)> is_source{};
+};
+
+// What grew first; groups that did not change in one line.
+bool write_diff_text(const Diff& d, const Sink& sink, const DiffStyle& style = {});
+// The same as a comment on a pull request: GitHub's Markdown, of at most kMaxMarkdown bytes; says
+// what has been left out.
+inline constexpr size_t kMaxMarkdown = 60'000;  // GitHub takes 65 536 characters
+bool write_diff_markdown(const Diff& d, const Sink& sink, const DiffStyle& style = {});
 // JSON, schema "weir.diff/1": src/diff_json.cc describes it. For DOT and SVG see
 // call_graph_difference (call_graph.h) and draw.h.
 bool write_diff_json(const Diff& d, const Sink& sink);

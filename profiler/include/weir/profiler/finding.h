@@ -76,6 +76,8 @@ struct Finding {
   // Over time (Detector); wall clock, ns since 1970.
   int64_t first_seen_ns = 0, last_seen_ns = 0;
   uint64_t peak = 0;
+  std::string test;    // that left them behind; empty: none is known
+  bool known = false;  // accepted by a baseline: it is shown, and makes nothing fail
 
   static constexpr size_t kMaxGoids = 16, kMaxFrames = 64;
 };
@@ -95,6 +97,10 @@ struct Findings {
 
 // The order of Findings::findings.
 void sort_findings(std::vector<Finding>& findings);
+
+// Leaves out the findings that have a frame or creator in whose function or file one of these is
+// found: RE2, at most 1000 bytes each. Throws weir::profiler::error where one is no expression.
+void leave_out(std::vector<Finding>& findings, const std::vector<std::string>& ignore);
 
 // For a person at 3 a.m.
 bool write_findings_text(const Findings& f, const Sink& sink);

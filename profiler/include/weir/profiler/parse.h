@@ -20,6 +20,7 @@ struct ParseOptions {
   size_t max_depth = 100'000;          // frames of one stack
   size_t max_expansion = 64;           // bytes of Snapshot for each byte of (decompressed) input;
                                        // 16 MiB are always granted
+  bool cut_gzip = true;  // gzip data that end too early: take what is whole; false: refuse them
 };
 
 // One line that names the place in the input (a line, or a byte from 0) and what was expected.

@@ -1,0 +1,21 @@
+// What goroutines wait for, from copies of it: introspect.cc of the runtime, from outside.
+#pragma once
+
+#include <weir/introspect.h>
+
+#include "memory.h"
+#include "runtime_layout.h"
+
+namespace weir::profiler::post_mortem {
+
+// The kind of what is waited for; `body`: the wait is for an HTTP body in truth.
+introspect::ObjectKind object_kind(introspect::WaitReason reason, bool body);
+
+// Bytes to be copied of it; 0: nothing.
+size_t object_size(const RuntimeLayout& layout, introspect::ObjectKind kind);
+
+// All kinds but channels; g has o's texts (addresses, URL).
+void read_object(const RuntimeLayout& layout, introspect::ObjectKind kind, const Record& from,
+                 introspect::Object& o, introspect::Goroutine& g);
+
+}  // namespace weir::profiler::post_mortem
