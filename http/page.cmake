@@ -51,6 +51,8 @@ if(WEIR_PAGE_BUILT)
     DEPENDS ${web_sources} ${web_build}/packages.stamp
     COMMENT "npm run build: the page"
     VERBATIM)
+  # A target of its own: the page need not wait for what weir_http is linked with.
+  add_custom_target(weir_page DEPENDS ${web_build}/page_files.cc ${web_build}/page_bytes.S)
   set(WEIR_PAGE_SOURCES ${web_build}/page_files.cc ${web_build}/page_bytes.S)
   set_property(SOURCE ${web_build}/page_bytes.S APPEND PROPERTY OBJECT_DEPENDS ${web_build}/page.bin)
 endif()

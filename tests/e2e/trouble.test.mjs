@@ -191,7 +191,7 @@ test("hostile names are text wherever they stand", async () => {
       "goroutine?id=7": ".object",
       flame: ".flame .box >> nth=1",
       [`flame?at=${q}`]: ".flame .box >> nth=1",
-      [`compare?base=${q}`]: ".trouble",
+      [`compare?base=${q}`]: ".headline:not(:empty)",
       compare: ".headline:not(:empty)",
       calls: ".graph-box svg polygon",
       waits: ".graph-box svg polygon",

@@ -17,7 +17,7 @@ constexpr std::string_view kBare = "/debug/ui";
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'";
+    "require-trusted-types-for 'script'; trusted-types weir-svg";
 
 const page::File* find(std::string_view path) noexcept {
   if (!path.starts_with(kRoot)) return nullptr;

@@ -13,14 +13,15 @@ const kMembers = 100;
 const kSorts = ["count", "growth", "oldest", "wait", "where", "creator"];
 
 export function sorted(groups: Group[], by: string, growth: (site: string) => number | undefined): Group[] {
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   const where = (g: Group) => g.blockedAt?.function ?? g.stack[0]?.function ?? "";
   const compare: Record<string, (a: Group, b: Group) => number> = {
     count: (a, b) => b.count - a.count,
     growth: (a, b) => (growth(b.site) ?? 0) - (growth(a.site) ?? 0) || b.count - a.count,
     oldest: (a, b) => b.oldestNs - a.oldestNs,
-    wait: (a, b) => a.wait.localeCompare(b.wait) || b.count - a.count,
-    where: (a, b) => where(a).localeCompare(where(b)),
-    creator: (a, b) => (a.createdBy?.function ?? "").localeCompare(b.createdBy?.function ?? "") || b.count - a.count,
+    wait: (a, b) => order(a.wait, b.wait) || b.count - a.count,
+    where: (a, b) => order(where(a), where(b)),
+    creator: (a, b) => order(a.createdBy?.function ?? "", b.createdBy?.function ?? "") || b.count - a.count,
   };
   return [...groups].sort(compare[by] ?? compare["count"]);
 }
