@@ -20,8 +20,11 @@ constexpr size_t kMaxRows = 50;
 constexpr size_t kTable = kMaxMarkdown / 2;  // bytes
 constexpr size_t kTail = 1000;               // bytes kept for what comes behind the stacks
 
-// Text that Markdown takes as it is within a line: no markup, no mention, no link.
+// Text that Markdown takes as it is within a line: no markup, no mention, no link. Who looks for
+// @somebody and #5 does so when entities have become characters again: a space of no width is put
+// behind.
 std::string markdown(std::string_view text) {
+  constexpr const char* kNoWidth = "&#8203;";
   std::string to;
   for (size_t i = 0; i < text.size(); ++i) {
     const bool is_link = text.substr(i).starts_with("://") || text.substr(i).starts_with("www.");
@@ -30,6 +33,7 @@ std::string markdown(std::string_view text) {
     } else {
       to.push_back(text[i]);
     }
+    if (text[i] == '@' || text[i] == '#' || text.substr(0, i + 1).ends_with("GH-")) to += kNoWidth;
   }
   return to;
 }

@@ -234,7 +234,8 @@ class Errors(CommandTest):
         self.assertIn(b"Usage: weir ", self.ok("--help"))
         self.refused(says="a command is missing")
         self.refused("dmup", says="dmup: weir knows no such command")
-        self.refused("dump", says="TARGET is required")
+        self.refused("dump", says="name one of TARGET, --core and --pid")
+        self.refused("graph", says="TARGET is required")
         self.refused("graph", fixture("go1.19-debug2.txt"), "--hide=(", says="--hide: ")
 
 

@@ -32,7 +32,7 @@ class Shown:
         self.text, self.goid, self.state = paragraph, int(header[1]), header[2]
         self.frames, self.creator = [], None
         for line in lines[1:]:
-            frame = re.match(r"#\d+ +(.*?)(?: at (\S+:\d+))?$", line)
+            frame = re.match(r"#\d+ +(.*?)(?: at (\S+:\d+)| from \S+)?$", line)
             created = re.match(r"created by (.*?)(?: in goroutine (\d+))?(?: at (\S+:\d+))?$", line)
             if frame:
                 self.frames.append((frame[1], frame[2]))

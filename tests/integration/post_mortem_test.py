@@ -20,7 +20,9 @@ from zoo import Zoo, eventually
 
 WEIR = os.environ.get("WEIR", "weir")
 PARKED = os.environ.get("WEIR_PARKED", "weir-parked")
+OBSERVED = os.environ.get("WEIR_OBSERVED", "weir-observed")
 TIMEOUT = 300  # s, of one step
+OTHERS = 17  # goroutines of weir-parked that are not its COUNT
 
 
 def weir(*args):
@@ -46,6 +48,10 @@ def rows(snapshot):
     def place(index):
         return None if index is None else locations[index]
 
+    def shown(group, location):
+        # A thread that was interrupted stands at its system call, else behind it.
+        return tuple(f for f, _ in locations[location]) if group["thread"] else locations[location]
+
     def thing(o):
         o = dict(o)
         for key in ("made_at", "locked_at", "rlocked_at", "added_at", "done_at", "signalled_at"):
@@ -53,27 +59,32 @@ def rows(snapshot):
                 o[key] = place(o[key])
         return json.dumps(o, sort_keys=True)
 
+    things = [thing(o) for o in snapshot["objects"]]
     found = collections.Counter()
     for g in snapshot["groups"]:
         stack = snapshot["stacks"][g["stack"]]
+        unsteady = g["state"] == "running" or g["thread"]
+        alike = (
+            g["state"],
+            g["wait_reason"],
+            g["object_kind"],
+            place(g["created_by"]),
+            tuple(shown(g, l) for l in stack["locations"]),
+            stack["truncated"],
+            json.dumps(g["labels"]),
+            g["thread"],
+            g.get("locked", False),
+        )
         for m in g["members"]:
             first = m.get("first_object", 0)
             found[
                 (
                     m["goid"],
                     m["parent_goid"],
-                    g["state"],
-                    g["wait_reason"],
-                    g["object_kind"],
-                    place(g["created_by"]),
-                    tuple(locations[l] for l in stack["locations"]),
-                    stack["truncated"],
-                    json.dumps(g["labels"]),
+                    alike,
                     snapshot["strings"][m.get("name", 0)],
-                    g["thread"],
-                    g.get("locked", False),
-                    m.get("stack_bytes", 0) if g["state"] != "running" else 0,
-                    tuple(thing(o) for o in snapshot["objects"][first : first + m.get("object_count", 0)]),
+                    0 if unsteady else m.get("stack_bytes", 0),
+                    tuple(things[first : first + m.get("object_count", 0)]),
                 )
             ] += 1
     return found
@@ -136,9 +147,25 @@ class Parked:
         self.process.communicate()
 
 
+def state_of(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rsplit(")", 1)[1].split()[0]
+
+
 def endpoint(url):
     with urllib.request.urlopen(f"{url}/debug/goroutine?format=json", timeout=TIMEOUT) as r:
         return json.load(r)
+
+
+def whole(take):
+    """A snapshot in which each running goroutine, too, has a stack: on a busy machine its thread may
+    get no processor in time to tell it, or to stop on."""
+
+    def attempt():
+        s = take()
+        return None if any(s["stacks"][g["stack"]]["truncated"] for g in s["groups"]) else s
+
+    return eventually(attempt, "a whole snapshot")
 
 
 class PostMortemTest(unittest.TestCase):
@@ -168,15 +195,15 @@ class PostMortemTest(unittest.TestCase):
 class PidTest(PostMortemTest):
     def check(self, count):
         with Parked(count) as program:
-            before = endpoint(program.url)
-            now = dump("--pid", program.pid)
-            self.assertEqual(now["total"], count + 16)
+            before = whole(lambda: endpoint(program.url))
+            now = whole(lambda: dump("--pid", program.pid))
+            self.assertEqual(now["total"], count + OTHERS)
             self.assert_same(before, now)
-            self.assertEqual(now["process"], "weir-parked")
+            self.assertEqual(now["process"], os.path.basename(PARKED))
             self.assertEqual(now["pid"], program.pid)
             # It has a goroutine that runs, so it was stopped; and goes on.
             self.assertGreater(now["longest_hold_ns"], 0)
-            self.assert_same(before, endpoint(program.url))
+            self.assert_same(before, whole(lambda: endpoint(program.url)))
             return now
 
     def test_one(self):
@@ -187,6 +214,15 @@ class PidTest(PostMortemTest):
 
     def test_a_hundred_thousand(self):
         self.check(100_000)
+
+    def test_threads_timers_and_contexts(self):
+        with Parked(0, OBSERVED) as program:
+            before = whole(lambda: endpoint(program.url))
+            now = whole(lambda: dump("--pid", program.pid))
+        self.assert_same(before, now)
+        self.assertEqual(sum(g["count"] for g in now["groups"] if g["thread"]), 2)
+        self.assertEqual(sum(c["forgotten"] for c in now["contexts"]), 1)
+        self.assertTrue(any(o.get("timer") and o.get("armed") for o in now["objects"]))
 
     def test_times_are_of_now(self):
         with Parked(1) as program:
@@ -204,7 +240,7 @@ class PidTest(PostMortemTest):
             os.remove(program)
             now = dump("--pid", running.pid)
             before = endpoint(running.url)
-        self.assertEqual(now["total"], 7 + 16)
+        self.assertEqual(now["total"], 7 + OTHERS)
 
         def waits(s):
             return sorted((m["goid"], g["wait_reason"]) for g in s["groups"] for m in g["members"])
@@ -221,8 +257,9 @@ class PidTest(PostMortemTest):
         met = collections.Counter(m["goid"] for g in now["groups"] for m in g["members"])
         self.assertEqual({goid: n for goid, n in met.items() if n != 1}, {})
         self.assertEqual((before & after) - set(met), set())
-        cut = sum(g["count"] for g in now["groups"] if now["stacks"][g["stack"]]["truncated"])
-        self.assertEqual(cut, 0)
+        # One that runs may get no processor to stop on in time, where the machine is busy.
+        still = [g for g in now["groups"] if g["state"] != "running"]
+        self.assertEqual([g for g in still if now["stacks"][g["stack"]]["truncated"]], [])
         self.assertTrue({"http_body", "io", "chan", "mutex"} <= {o["kind"] for o in now["objects"]})
 
     def test_mistakes_are_told_in_a_line(self):
@@ -235,7 +272,7 @@ class PidTest(PostMortemTest):
         self.assert_fails("it goes with --core", "--pid", os.getpid(), "--exe", "x")
         ended = subprocess.Popen(["true"])
         try:
-            eventually(lambda: b"Z" in open(f"/proc/{ended.pid}/stat", "rb").read(), "a zombie")
+            eventually(lambda: state_of(ended.pid) == "Z", "a zombie")
             self.assert_fails("the process has ended", "--pid", ended.pid)
         finally:
             ended.wait()
@@ -244,13 +281,13 @@ class PidTest(PostMortemTest):
 class CoreTest(PostMortemTest):
     def check(self, count):
         with Session(self.core, count) as session:
-            before = endpoint(session.url)
+            before = whole(lambda: endpoint(session.url))
             session.stop()
         now = dump("--core", self.core, "--exe", PARKED)
-        self.assertEqual(now["total"], count + 16)
+        self.assertEqual(now["total"], count + OTHERS)
         self.assertNotIn("truncated", now)
         self.assert_same(before, now)
-        self.assertEqual(now["process"], "weir-parked")
+        self.assertEqual(now["process"], os.path.basename(PARKED))
 
     def test_one(self):
         self.check(1)
@@ -263,13 +300,14 @@ class CoreTest(PostMortemTest):
 
     def check_death(self, how, function):
         with Session(self.core, 20, how) as session:
-            before = endpoint(session.url)
+            before = whole(lambda: endpoint(session.url))
             session.stop(signal.SIGUSR1)
         now = dump("--core", self.core)
         self.assert_same(before, now, but={1})
         main = next(r for r in rows(now) if r[0] == 1)
-        self.assertEqual(main[2], "running")
-        functions = [f for location in main[6] for f, _ in location]
+        state, *_, stack = main[2][:5]
+        self.assertEqual(state, "running")
+        functions = [f for location in stack for f, _ in location]
         self.assertIn(f"parked::{function}", functions)
         return functions
 

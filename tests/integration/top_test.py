@@ -367,7 +367,7 @@ class TopTest(unittest.TestCase):
         for columns, lines, wanted in (
             (40, 8, "alpha"),
             (30, 6, "too small: 40x8 needed"),
-            (5, 2, "too s"),
+            (5, 2, "^too"),
             (132, 50, "CREATED BY"),
             (60, 12, "alpha"),
             (80, 24, "CREATED BY"),

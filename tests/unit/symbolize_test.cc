@@ -185,7 +185,7 @@ TEST_F(Symbolize, SeveralThreadsAtOnce) {
 }
 
 TEST(Mappings, ProgramFirstWithBuildIdsAndNoOverlap) {
-  const std::vector<Mapping> all = mappings();
+  const std::vector<Mapping> all = Modules().mappings();
   ASSERT_GE(all.size(), 2U);
   const auto self = reinterpret_cast<uint64_t>(&sight::plain);
   EXPECT_LE(all[0].start, self);

@@ -63,7 +63,7 @@ Baseline Baseline::parse(const std::string& file, std::string_view json) {
     if (!leak.is_object()) throw Failure(file, "not a baseline: a leak is no object");
     const std::string kind = member(leak, "kind", file);
     // A kind of a later version is kept, so that an older one does not report it as gone for good.
-    b.leaks_.insert({kind, member(leak, "blocked_at", file), member(leak, "created_by", file)});
+    b.add({kind, member(leak, "blocked_at", file), member(leak, "created_by", file)});
   }
   return b;
 }

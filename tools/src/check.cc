@@ -54,10 +54,12 @@ int check(const CheckOptions& o) {
   Gathered gathered;
   Ending ending;
   {
+    const HeldSignals signals;  // as long as the directory is there
     const PrivateDirectory directory;
-    ending = run_child(o.command, {{"WEIR_LEAKCHECK", "report"},
-                                   {"WEIR_LEAKCHECK_REPORT", directory.path()},
-                                   {"WEIR_LEAKCHECK_IGNORE", ignore}});
+    ending = run_child(signals, o.command,
+                       {{"WEIR_LEAKCHECK", "report"},
+                        {"WEIR_LEAKCHECK_REPORT", directory.path()},
+                        {"WEIR_LEAKCHECK_IGNORE", ignore}});
     gathered = gather(directory.path());
   }
   profiler::Report& report = gathered.report;

@@ -18,49 +18,8 @@ namespace weir::tools {
 
 namespace {
 
-constexpr std::array<int, 6> kForwarded = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-
-// The signals of interest wait to be asked for; those that were ignored stay so.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGCHLD);
-    for (const int signal : kForwarded) {
-      struct sigaction action {};
-      if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) {
-        sigaddset(&set_, signal);
-      }
-    }
-    // Who is told to ignore SIGCHLD has no children to wait for.
-    struct sigaction by_default {};
-    by_default.sa_handler = SIG_DFL;
-    sigaction(SIGCHLD, &by_default, &child_action_);
-    sigprocmask(SIG_BLOCK, &set_, &before_);
-  }
-  ~BlockedSignals() {
-    // What came too late for the command would end this process before it has reported.
-    const timespec at_once{};
-    while (sigtimedwait(&set_, nullptr, &at_once) > 0) {
-    }
-    sigaction(SIGCHLD, &child_action_, nullptr);
-    sigprocmask(SIG_SETMASK, &before_, nullptr);
-  }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-  const sigset_t& before() const { return before_; }
-  siginfo_t wait() const {
-    siginfo_t info{};
-    while (sigwaitinfo(&set_, &info) < 0 && errno == EINTR) {
-    }
-    return info;
-  }
-
- private:
-  sigset_t set_{}, before_{};
-  struct sigaction child_action_ {};
-};
+constexpr std::array kForwarded = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
+                                   SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE};
 
 class SpawnAttributes {
  public:
@@ -118,10 +77,40 @@ std::string Ending::text() const {
   return "was killed by " + (name ? "SIG" + std::string(name) : "signal " + std::to_string(signal));
 }
 
-Ending run_child(const std::vector<std::string>& command,
+HeldSignals::HeldSignals() {
+  sigemptyset(&set_);
+  sigaddset(&set_, SIGCHLD);
+  for (const int signal : kForwarded) {
+    struct sigaction action {};
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) {
+      sigaddset(&set_, signal);
+    }
+  }
+  // Who is told to ignore SIGCHLD has no children to wait for.
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &by_default, &child_action_);
+  sigprocmask(SIG_BLOCK, &set_, &before_);
+}
+
+HeldSignals::~HeldSignals() {
+  const timespec at_once{};
+  while (sigtimedwait(&set_, nullptr, &at_once) > 0) {
+  }
+  sigaction(SIGCHLD, &child_action_, nullptr);
+  sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+siginfo_t HeldSignals::wait() const {
+  siginfo_t info{};
+  while (sigwaitinfo(&set_, &info) < 0 && errno == EINTR) {
+  }
+  return info;
+}
+
+Ending run_child(const HeldSignals& signals, const std::vector<std::string>& command,
                  const std::vector<std::pair<std::string, std::string>>& variables) {
   const std::vector<std::string> env = environment(variables);
-  const BlockedSignals signals;
   const SpawnAttributes attributes(signals.before());
   pid_t pid = 0;
   const int error = posix_spawnp(&pid, command[0].c_str(), nullptr, attributes.get(),

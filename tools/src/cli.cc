@@ -2,9 +2,11 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <string>
 
 #include "cli_model.h"
 #include "command.h"
+#include "output.h"
 #include "printable.h"
 
 namespace weir::tools {
@@ -97,9 +99,15 @@ int run_command(int argc, const char* const* argv) {
   try {
     weir.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return weir.exit(e);  // --help, --version
-    complain(usage_text(weir, e));
-    return kFailed;
+    if (e.get_exit_code() != 0) {
+      complain(usage_text(weir, e));
+      return kFailed;
+    }
+    const bool version = dynamic_cast<const CLI::CallForVersion*>(&e) != nullptr;
+    action = [text = version ? std::string(e.what()) + "\n" : weir.help()] {
+      write_output("", [&text](const profiler::Sink& sink) { sink(text); });
+      return kClean;
+    };
   }
   try {
     return action();

@@ -45,7 +45,7 @@ OptionModel option_of(const CLI::Option& option) {
     m.choices = choices_of(type);
     m.value = m.choices.empty() ? type.substr(0, type.find(':')) : joined(m.choices, "|");
     if (is_argument && m.choices.empty()) m.value = m.names.front();
-    for (const char* const file : {"FILE", "PATH", "TARGET", "OLD", "NEW", "DIR", "PROG"}) {
+    for (const char* const file : {"FILE", "PATH", "TARGET", "OLD", "NEW", "DIR", "CORE", "PROG"}) {
       m.is_file |= m.value == file;
     }
     std::vector<std::string> more;

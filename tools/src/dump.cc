@@ -1,6 +1,7 @@
 // weir dump: the goroutines of a target, in any of the formats.
 
 #include <array>
+#include <climits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -98,7 +99,7 @@ void add_dump(CLI::App& weir, Action& action) {
           "Read this running weir process, which need not serve anything; needs the rights "
           "of a debugger")
       ->type_name("PID")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, INT_MAX));
   command->add_option("-o,--output", o->file, "Write there, all or nothing, and not to stdout")
       ->type_name("FILE");
   command

@@ -11,6 +11,7 @@
 #include "command.h"
 #include "failure.h"
 #include "filter_options.h"
+#include "number.h"
 #include "output.h"
 #include "picture.h"
 #include "target.h"
@@ -88,7 +89,7 @@ void add_graph(CLI::App& weir, Action& action) {
                                 const char* otherwise) {
     command->add_option(name, fraction, what)
         ->type_name("F")
-        ->check(CLI::Range(0.0, 1.0))
+        ->check(number_from(0.0, 1.0))
         ->default_str(otherwise);
   };
   add_fraction("--nodefraction", o->graph.nodefraction,

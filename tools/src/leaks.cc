@@ -22,6 +22,7 @@
 
 #include "command.h"
 #include "failure.h"
+#include "number.h"
 #include "output.h"
 #include "printable.h"
 #include "progress.h"
@@ -81,8 +82,10 @@ Report read(const std::string& target, const LeaksOptions& o) {
     if (profiler::looks_like_report(bytes)) {
       report = profiler::parse_report(bytes);
     } else {
-      report.all.push_back(profiler::detect(profiler::parse(bytes)));
+      const profiler::Snapshot s = parse_dump(target, bytes, o.fetch);
+      report.all.push_back(profiler::detect(s));
       report.all.back().target = target;
+      report.complete = !s.truncated;
     }
     for (Findings& f : report.all) {
       if (f.target.empty()) f.target = target;
@@ -152,7 +155,8 @@ int leaks(const LeaksOptions& o) {
     reporting.write(report);
   }
   if (!failures.empty()) return kFailed;
-  return verdict.fresh > 0 ? kFound : kClean;
+  if (verdict.fresh > 0) return kFound;
+  return report.complete ? kClean : kFailed;  // in the half that is missing there may be leaks
 }
 
 }  // namespace
@@ -170,7 +174,8 @@ void add_leaks(CLI::App& weir, Action& action) {
       "--format=json is weir.findings/1 for one process, weir.reports/1 for several.\n"
       "\n"
       "Exit status: 0 where nothing was found, 1 where there are leaks (other than known ones), 2 "
-      "where a target could not be looked at.");
+      "where a target could not be looked at, or was a dump that was cut off, with no leak in what "
+      "is left of it.");
   command->footer(
       "Examples:\n"
       "  weir leaks http://localhost:6060\n"
@@ -184,7 +189,7 @@ void add_leaks(CLI::App& weir, Action& action) {
   command->add_option("--interval", options->interval, "Between two dumps of a Go program")
       ->transform(CLI::AsNumberWithUnit(
           std::map<std::string, double>{{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}}))
-      ->check(CLI::Range(0.001, 86400.0))
+      ->check(number_from(0.001, 86400.0))
       ->type_name("TIME")
       ->default_str("5s");
   command->add_option("--count", options->count, "Dumps that are taken of a Go program")

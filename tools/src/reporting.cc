@@ -1,13 +1,18 @@
 // What `weir leaks` and `weir check` share (reporting.h).
 #include "reporting.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <map>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
 #include "failure.h"
+#include "filter_options.h"
 #include "output.h"
 
 namespace weir::tools {
@@ -50,6 +55,18 @@ std::string root_of_sources(const std::string& given) {
   return here.string();
 }
 
+// What is written at the end of a long run had better be writable at its beginning.
+void check_writable(const std::string& file) {
+  if (file.empty() || file == "-") return;
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (exists(status) && !is_regular_file(status)) return;  // a device, a pipe: written to as it is
+  const std::filesystem::path parent = std::filesystem::path(file).parent_path();
+  if (access(parent.empty() ? "." : parent.c_str(), W_OK) != 0) {
+    throw Failure(file, std::generic_category().message(errno));
+  }
+}
+
 }  // namespace
 
 void add_report_options(CLI::App& command, ReportOptions& options) {
@@ -60,7 +77,7 @@ void add_report_options(CLI::App& command, ReportOptions& options) {
       ->type_name("FILE");
   command
       .add_option("--ignore", options.ignore,
-                  "Leave out leaks with a function or file that matches; may be repeated")
+                  "Leave out leaks with a function or file that matches")
       ->type_name("REGEX")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -99,8 +116,12 @@ Reporting::Reporting(const ReportOptions& options) : options_(options), least_(C
     }
   }
   options_.root = root_of_sources(options_.root);
-  std::vector<Finding> none;
-  profiler::leave_out(none, options_.ignore);  // throws where one is no expression
+  check_writable(options_.output);
+  if (options_.update_baseline) check_writable(options_.baseline);
+  name_options([this] {
+    std::vector<Finding> none;
+    profiler::leave_out(none, options_.ignore);
+  });
   if (!options_.baseline.empty() && !options_.update_baseline) {
     std::error_code error;
     if (!std::filesystem::exists(options_.baseline, error)) {

@@ -20,6 +20,7 @@
 
 #include "failure.h"
 #include "http_get.h"
+#include "number.h"
 #include "printable.h"
 #include "progress.h"
 
@@ -233,19 +234,7 @@ std::string fetch_quietly(const std::string& target, const FetchOptions& options
 
 profiler::Snapshot load_quietly(const std::string& target, const FetchOptions& options,
                                 const Received& received) {
-  const std::string bytes = fetch_quietly(target, options, received);
-  try {
-    profiler::ParseOptions parse_options;
-    parse_options.max_bytes = options.max_bytes;
-    parse_options.cut_gzip = false;
-    profiler::Snapshot s = profiler::parse(bytes, parse_options);
-    if (s.truncated && !options.quiet) {
-      complain(target + ": note: the dump was cut off: there were more goroutines than these");
-    }
-    return s;
-  } catch (const profiler::ParseError& e) {
-    throw Failure(target, e.what());
-  }
+  return parse_dump(target, fetch_quietly(target, options, received), options);
 }
 
 }  // namespace
@@ -266,7 +255,7 @@ void add_fetch_options(CLI::App& command, FetchOptions& options) {
           "How long to wait for an endpoint's whole answer")
       ->type_name("SECONDS")
       ->default_str("30")
-      ->check(CLI::Range(0.001, 86'400.0));
+      ->check(number_from(0.001, 86'400.0));
 }
 
 bool is_endpoint(std::string_view target) {
@@ -282,6 +271,22 @@ std::string get(const std::string& target, const std::string& path, const FetchO
   HttpAnswer answer = asker.ask(e.base + path, e.unix_socket);
   if (!is_ok(answer)) asker.refuse(answer);
   return std::move(answer.body);
+}
+
+profiler::Snapshot parse_dump(const std::string& target, std::string_view bytes,
+                              const FetchOptions& options) {
+  try {
+    profiler::ParseOptions parse_options;
+    parse_options.max_bytes = options.max_bytes;
+    parse_options.cut_gzip = false;
+    profiler::Snapshot s = profiler::parse(bytes, parse_options);
+    if (s.truncated && !options.quiet) {
+      complain(target + ": note: the dump was cut off: there were more goroutines than these");
+    }
+    return s;
+  } catch (const profiler::ParseError& e) {
+    throw Failure(target, e.what());
+  }
 }
 
 std::string fetch(const std::string& target, const FetchOptions& options) {

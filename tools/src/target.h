@@ -51,9 +51,13 @@ std::string get(const std::string& target, const std::string& path, const FetchO
 // format that it has. Not more than options.max_bytes. Throws Failure.
 std::string fetch(const std::string& target, const FetchOptions& options);
 
-// The goroutines of TARGET, whatever format they come in. Text that was cut off is taken, with a
-// note on stderr; gzip data that were are not: half of what they hold cannot be told. Throws
-// Failure.
+// The goroutines in the bytes of TARGET, whatever format they are in. Text that was cut off is
+// taken, with a note on stderr; gzip data that were are not: half of what they hold cannot be told.
+// Throws Failure.
+profiler::Snapshot parse_dump(const std::string& target, std::string_view bytes,
+                              const FetchOptions& options);
+
+// fetch, then parse_dump.
 profiler::Snapshot load(const std::string& target, const FetchOptions& options);
 
 // Several at once, in the order of `targets`, by few threads; throws the first one's Failure.

@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "failure.h"
+#include "number.h"
 #include "output.h"
 #include "target.h"
 #include "top/feed.h"
@@ -141,7 +142,7 @@ void add_top(CLI::App& weir, Action& action) {
   command
       ->add_option("--interval", options->interval,
                    "Seconds between two samples; more where the target takes long to answer")
-      ->check(CLI::Range(kLeastInterval, kMostInterval))
+      ->check(number_from(kLeastInterval, kMostInterval))
       ->capture_default_str();
   command->add_option("--view", options->view, "What is shown first")
       ->check(CLI::IsMember({"groups", "growth", "findings", "scheduler"}))

@@ -17,6 +17,7 @@ constexpr size_t kMaxRecord = 64 << 10;  // of what a program says is the size o
 constexpr size_t kMaxCases = 1024;       // of a select
 constexpr size_t kMaxLabels = 32, kLabelsAtOnce = 1024, kMaxLabelBytes = 32 << 10;
 constexpr uint64_t kMaxStack = uint64_t{1} << 32;
+constexpr uint64_t kMaxOverrun = 1 << 20;  // bytes below a stack that is too small
 #if defined(__x86_64__)
 constexpr uint64_t kRedZone = 128;  // below the stack pointer of an interrupted thread
 #else
@@ -134,18 +135,27 @@ void Sightings::place_running(Sighting& s, const std::vector<Thread>& still) {
     return;
   }
   if (!has_m) return;
-  // In the midst of a switch: its thread is on the scheduler's stack still, or on that of the
-  // goroutine that it comes from or goes to, and what is saved is right. Anywhere else (on a signal
-  // stack) it is not.
   const auto tid = m.get<int32_t>(o_.m.tid);
   const auto its =
       std::find_if(by_sp_.begin(), by_sp_.end(), [tid](const Thread& t) { return t.tid == tid; });
   if (its == by_sp_.end()) return;
   const uint64_t sp = its->regs.sp;
-  const bool on_g0 = sp >= m.word(o_.m.g0 + o_.g.stack_lo) && sp < m.word(o_.m.g0 + o_.g.stack_hi);
-  if (!on_g0 && !slots_.has(sp)) return;
-  s.exact = false;
-  from_saved(s);
+  bool switching = sp >= m.word(o_.m.g0 + o_.g.stack_lo) && sp < m.word(o_.m.g0 + o_.g.stack_hi);
+  if (const uint64_t other = slots_.g_by_stack(sp); other != 0 && other != s.at) {
+    switching = memory_.get<uint64_t>(other + o_.g.m) == m_at &&
+                (memory_.get<uint32_t>(other + o_.g.status).value_or(0) & ~o_.status.scan) ==
+                    o_.status.running;
+  }
+  if (switching) {
+    // Its thread is on the scheduler's stack still, or on that of the goroutine that it comes from
+    // or goes to, and what is saved is right. On a signal stack it is not.
+    s.exact = false;
+    from_saved(s);
+  } else if (sp < lo && lo - sp <= kMaxOverrun) {
+    // It ran over its stack: into the guard page, or beyond.
+    s.regs = its->regs;
+    s.has_stack = true;
+  }
 }
 
 // Where it stands: registers, or where they are saved.

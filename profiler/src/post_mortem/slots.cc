@@ -35,12 +35,13 @@ Slots::Slots(const RuntimeLayout& layout, Memory& memory)
     for (size_t word = 0; word < (per_chunk_ + 63) / 64; ++word) {
       c.cold.push_back(record.word(cold + word * 8));
     }
-    if (!c.of_threads && c.stride <= UINT64_MAX / (per_chunk_ + 1)) {
-      ranges_.emplace_back(c.base, c.base + c.stride * per_chunk_);
+    if (!c.of_threads && c.stride != 0 && c.stride <= UINT64_MAX / (per_chunk_ + 1)) {
+      ranges_.push_back({c.base, c.base + c.stride * per_chunk_, i});
     }
     chunks_.push_back(std::move(c));
   }
-  std::sort(ranges_.begin(), ranges_.end());
+  std::sort(ranges_.begin(), ranges_.end(),
+            [](const Range& a, const Range& b) { return a.start < b.start; });
 }
 
 uint64_t Slots::g(size_t slot) const {
@@ -51,10 +52,13 @@ uint64_t Slots::g(size_t slot) const {
   return c.base + (i + 1) * c.stride - g_size_ - spread_bytes_ * (i % spreads_);
 }
 
-bool Slots::has(uint64_t address) const {
-  const auto after =
-      std::upper_bound(ranges_.begin(), ranges_.end(), std::pair(address, UINT64_MAX));
-  return after != ranges_.begin() && address < std::prev(after)->second;
+uint64_t Slots::g_by_stack(uint64_t address) const {
+  const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), address,
+                                      [](uint64_t at, const Range& r) { return at < r.start; });
+  if (after == ranges_.begin()) return 0;
+  const Range& r = *std::prev(after);
+  if (address >= r.limit) return 0;
+  return g(r.chunk * per_chunk_ + (address - r.start) / chunks_[r.chunk].stride);
 }
 
 }  // namespace weir::profiler::post_mortem

@@ -19,8 +19,9 @@ class Slots {
   size_t count() const { return chunks_.size() * per_chunk_; }
   // The address of the G in a slot; 0: nobody is there.
   uint64_t g(size_t slot) const;
-  // Is this an address on some goroutine's stack?
-  bool has(uint64_t address) const;
+  // The address of the G in the slot that has this address on its stack, or on the guard page below
+  // it; 0: there is none.
+  uint64_t g_by_stack(uint64_t address) const;
   // Not all of the table could be read.
   bool incomplete() const { return incomplete_; }
 
@@ -32,7 +33,11 @@ class Slots {
     std::vector<uint64_t> cold;  // bits
   };
   std::vector<Chunk> chunks_;
-  std::vector<std::pair<uint64_t, uint64_t>> ranges_;  // of chunks of stacks, sorted
+  struct Range {
+    uint64_t start, limit;
+    size_t chunk;
+  };
+  std::vector<Range> ranges_;  // of chunks of stacks, sorted
   size_t per_chunk_ = 0, g_size_ = 0, spread_bytes_ = 0, spreads_ = 1;
   bool incomplete_ = false;
 };

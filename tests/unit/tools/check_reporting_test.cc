@@ -79,12 +79,14 @@ TEST(Reporting, RefusesBeforeAnythingIsRun) {
     }
     return std::string();
   };
-  ReportOptions ignore, baseline, root;
+  ReportOptions ignore, baseline, root, output;
+  output.output = "/nowhere/report.xml";
   ignore.ignore = {"("};
   baseline.baseline = "/nowhere/known.json";
   root.root = "/nowhere";
   EXPECT_THAT(refusal(ignore), HasSubstr("not a regular expression"));
   EXPECT_THAT(refusal(baseline), HasSubstr("/nowhere/known.json: there is no such baseline"));
+  EXPECT_THAT(refusal(output), HasSubstr("/nowhere/report.xml: No such file"));
   EXPECT_THAT(refusal(root), HasSubstr("--root=/nowhere: No such file"));
 }
 
@@ -96,15 +98,16 @@ TEST(Ending, AsAShellPutsIt) {
 }
 
 TEST(RunChild, HowItEndsAndWhatItSees) {
-  EXPECT_EQ(run_child({"true"}, {}).exit_status(), 0);
-  EXPECT_EQ(run_child({"sh", "-c", "exit 7"}, {}).status, 7);
-  EXPECT_EQ(run_child({"sh", "-c", "kill -KILL $$"}, {}).signal, SIGKILL);
-  EXPECT_EQ(run_child({"sh", "-c", "test \"$WEIR_ONE\" = 'a b' && test -n \"$PATH\""},
-                        {{"WEIR_ONE", "a b"}})
+  const HeldSignals signals;
+  EXPECT_EQ(run_child(signals, {"true"}, {}).exit_status(), 0);
+  EXPECT_EQ(run_child(signals, {"sh", "-c", "exit 7"}, {}).status, 7);
+  EXPECT_EQ(run_child(signals, {"sh", "-c", "kill -KILL $$"}, {}).signal, SIGKILL);
+  EXPECT_EQ(run_child(signals, {"sh", "-c", "test \"$WEIR_ONE\" = 'a b' && test -n \"$PATH\""},
+                      {{"WEIR_ONE", "a b"}})
                 .status,
             0);
   try {
-    run_child({"weir-no-such-command"}, {});
+    run_child(signals, {"weir-no-such-command"}, {});
     ADD_FAILURE() << "was run";
   } catch (const Failure& e) {
     EXPECT_STREQ(e.what(), "weir-no-such-command: no such command");

@@ -149,7 +149,7 @@ TEST(Command, WrongUsageIsOneLineAndStatus2) {
            Case{{}, "weir: weir: a command is missing; see weir --help\n"},
            Case{{"dmup"}, "weir: dmup: weir knows no such command; see weir --help\n"},
            Case{{"--tok"}, "weir: --tok: weir knows no such option; see weir --help\n"},
-           Case{{"dump"}, "weir: weir dump: TARGET is required; see weir dump --help\n"},
+           Case{{"dump"}, "weir: dump: name one of TARGET, --core and --pid\n"},
            Case{{"dump", "a", "b"}, "weir: b: weir dump knows no such argument; see weir dump"},
            Case{{"dump", "a", "--colour"}, "weir: --colour: weir dump knows no such option;"},
            Case{{"dump", "a", "--format=xml"}, "weir: --format: xml not in {pprof,pprof3,debug1,"},

@@ -26,7 +26,10 @@ class Place:
 
     def where(self):
         name = self.function or f"0x{self.pc:x}"
-        return f"{name} at {text.clean(self.file)}:{self.line}" if self.file else name
+        if self.file:
+            return f"{name} at {text.clean(self.file)}:{self.line}"
+        library = gdb.solib_name(self.pc)
+        return f"{name} from {text.clean(library)}" if library else name
 
 
 def name_places(places):

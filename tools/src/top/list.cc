@@ -7,6 +7,7 @@ namespace weir::tools::top {
 
 void List::show(std::vector<uint64_t> ids, const Details& details) {
   const bool at_top = cursor_ == 0;
+  const bool at_end = is_page_ && !at_top && cursor_ + height_ >= lines_.size();
   const At was = cursor_ < lines_.size() ? lines_[cursor_] : At{};
   const uint64_t id = was.item < ids_.size() ? ids_[was.item] : 0;
   ids_ = std::move(ids);
@@ -15,7 +16,9 @@ void List::show(std::vector<uint64_t> ids, const Details& details) {
     if (it != expanded_.end()) it->second = details(i);
   }
   lay_out();
-  if (!at_top) {
+  if (at_end) {
+    last();  // of a page that has grown, too
+  } else if (!at_top) {
     const size_t offset = cursor_ - top_;
     for (size_t i = 0; i < lines_.size(); ++i) {
       if (ids_[lines_[i].item] == id && lines_[i].detail <= was.detail) cursor_ = i;

@@ -1,9 +1,9 @@
 #include "matches.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <weir/profiler/filter.h>
-#include <weir/profiler/sites.h>
 
 namespace weir::tools::top {
 
@@ -26,7 +26,6 @@ Snapshot as_groups(const profiler::Findings& findings) {
   for (const profiler::Finding& f : findings.findings) {
     profiler::Group& g = s.groups.emplace_back();
     g.count = 1;
-    g.wait_ns = static_cast<int64_t>(s.groups.size()) - 1;  // its number: the filter passes it on
     g.wait_reason = f.wait;
     g.created_by = add_location(s, f.created_by);
     g.stack = static_cast<uint32_t>(s.stacks.size());
@@ -45,6 +44,18 @@ Snapshot as_groups(const profiler::Findings& findings) {
   return s;
 }
 
+// The numbers of the groups that the filter leaves. It passes on what a group has: the time that
+// nobody looks at is its number here.
+std::vector<uint32_t> left_of(Snapshot s, const std::string& filter) {
+  for (size_t i = 0; i < s.groups.size(); ++i) s.groups[i].wait_ns = static_cast<int64_t>(i);
+  std::vector<uint32_t> numbers;
+  for (const profiler::Group& g : profiler::filter(std::move(s), {.query = filter}).groups) {
+    numbers.push_back(static_cast<uint32_t>(g.wait_ns));
+  }
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
 }  // namespace
 
 std::unordered_set<uint64_t> matching_sites(const Sample& sample, const std::string& filter) {
@@ -54,19 +65,13 @@ std::unordered_set<uint64_t> matching_sites(const Sample& sample, const std::str
     for (const Row& row : sample.rows) ids.insert(row.site);
     return ids;
   }
-  const Snapshot left = profiler::filter(*sample.snapshot, {.query = filter});
-  const profiler::Sites sites(left);
-  for (const profiler::Site& site : sites.all()) ids.insert(site.id);
+  for (const uint32_t g : left_of(*sample.snapshot, filter)) ids.insert(sample.site_of_group[g]);
   return ids;
 }
 
 std::vector<uint32_t> matching_findings(const profiler::Findings& findings,
                                         const std::string& filter) {
-  std::vector<uint32_t> numbers;
-  for (const profiler::Group& g : profiler::filter(as_groups(findings), {.query = filter}).groups) {
-    numbers.push_back(static_cast<uint32_t>(g.wait_ns));
-  }
-  return numbers;
+  return left_of(as_groups(findings), filter);
 }
 
 }  // namespace weir::tools::top

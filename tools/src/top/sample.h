@@ -43,6 +43,7 @@ struct Sample {
   int64_t took_ns = 0;                                 // to fetch and read
   uint64_t bytes = 0;                                  // fetched
   std::shared_ptr<const profiler::Snapshot> snapshot;  // without members
+  std::vector<uint64_t> site_of_group;                 // of each of its groups
   std::vector<Row> rows;                               // most goroutines first
   uint64_t total = 0;                                  // goroutines and threads
   std::array<uint64_t, kStates> states{};

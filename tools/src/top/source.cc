@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include <weir/profiler/parse.h>
 #include <weir/profiler/sites.h>
 
 #include "../failure.h"
@@ -74,11 +73,6 @@ std::string key_of(const std::string& wait, const Frame& blocked_at, const Frame
   return key;
 }
 
-Snapshot parsed(const std::string& body, uint64_t& bytes) {
-  bytes += body.size();
-  return profiler::parse(body);
-}
-
 }  // namespace
 
 Source::Source(std::string target, const FetchOptions& options)
@@ -120,13 +114,13 @@ Sample Source::take(int64_t at_ns) {
 
 Snapshot Source::endpoint_snapshot(Sample& to) {
   if (origin_ == Origin::go && !crowded_) {
-    Snapshot s = parsed(get_(kDebug2), to.bytes);
+    Snapshot s = parsed(get_(kDebug2), to);
     to.origin = Origin::go;
     crowded_ = goroutines(s) > kFewGoroutines;
     return s;
   }
   const std::string body = get_(kDebug1);
-  Snapshot s = parsed(body, to.bytes);
+  Snapshot s = parsed(body, to);
   // weir's word beside Go's format tells who wrote it; so the endpoints that only weir has are
   // asked for only where they are.
   if (body.find("\n# state: ") != body.npos) {
@@ -136,7 +130,7 @@ Snapshot Source::endpoint_snapshot(Sample& to) {
     crowded_ = goroutines(s) > kFewGoroutines;
     if (!crowded_) {
       try {
-        s = parsed(get_(kDebug2), to.bytes);
+        s = parsed(get_(kDebug2), to);
       } catch (const std::exception&) {
         crowded_ = true;  // not every server has it
       }
@@ -152,12 +146,12 @@ Snapshot Source::endpoint_snapshot(Sample& to) {
 
 Snapshot Source::file_snapshot(Sample& to) {
   to.origin = Origin::file;
-  const std::string body = fetch(target_, options_);
-  try {
-    return parsed(body, to.bytes);
-  } catch (const profiler::ParseError& e) {
-    throw Failure(target_, e.what());
-  }
+  return parsed(fetch(target_, options_), to);
+}
+
+Snapshot Source::parsed(const std::string& body, Sample& to) const {
+  to.bytes += body.size();
+  return parse_dump(target_, body, options_);
 }
 
 void Source::ask_weir(Sample& to) {
@@ -231,7 +225,9 @@ void Source::digest(Snapshot s, Sample& to) {
     row.recent = counts_.of(site.id);
     row.per_minute = counts_.growth(row.recent);
   }
-  for (const profiler::Group& g : s.groups) {
+  for (uint32_t i = 0; i < s.groups.size(); ++i) {
+    const profiler::Group& g = s.groups[i];
+    to.site_of_group.push_back(sites.of_group(i).id);
     to.total += g.count;
     to.states[static_cast<size_t>(g.state) % Sample::kStates] += g.count;
     to.oldest_ns = std::max(to.oldest_ns, g.oldest_ns);

@@ -42,6 +42,7 @@ class Source {
  private:
   profiler::Snapshot endpoint_snapshot(Sample& to);
   profiler::Snapshot file_snapshot(Sample& to);
+  profiler::Snapshot parsed(const std::string& body, Sample& to) const;
   void ask_weir(Sample& to);
   void detect(const profiler::Snapshot& s, Sample& to);
   void digest(profiler::Snapshot s, Sample& to);

@@ -15,7 +15,7 @@ constexpr size_t kMarks = 2, kCount = 9, kGrowth = 10, kOldest = 7, kSpark = 20,
 constexpr size_t kTiny = 50, kNarrow = 60, kWide = 100;  // of the screen
 
 struct Widths {
-  size_t oldest = 0, wait = 0, blocked_at = 0, created_by = 0;  // 0: not shown
+  size_t oldest = 0, spark = 0, wait = 0, blocked_at = 0, created_by = 0;  // 0: not shown
 };
 
 // Of what the other columns leave.
@@ -34,7 +34,8 @@ Widths widths(const Model& m) {
   size_t taken = kMarks + kCount + 1 + kGrowth + 2;
   switch (m.view()) {
     case View::growth:
-      taken += kSpark + 2;
+      w.spark = columns < kTiny ? 0 : columns < kNarrow ? kSpark / 2 : kSpark;
+      taken += w.spark > 0 ? w.spark + 2 : 0;
       break;
     case View::findings:
       w.wait = columns < kNarrow ? 12 : columns < kWide ? 16 : 22;
@@ -101,7 +102,8 @@ Line item_line(const Model& m, const Item& item, bool is_expanded, const Widths&
   line.right(count_text(item.count), kCount, Style::strong).gap();
   growth_cell(line, m, item);
   if (m.view() == View::growth) {
-    line.gap(2).left(sparkline(row.recent, kSpark, m.charset()), kSpark, Style::accent).gap(2);
+    line.gap(2).left(sparkline(row.recent, w.spark, m.charset()), w.spark, Style::accent);
+    line.gap(w.spark > 0 ? 2 : 0);
   } else {
     if (w.oldest > 0) {
       line.gap().right(row.oldest_ns < 0 ? "-" : duration_text(row.oldest_ns), w.oldest);
@@ -189,7 +191,7 @@ Line headings(const Model& m) {
     case View::growth:
       line.right("GOROUTINES", kMarks + kCount, Style::heading).gap();
       line.right(heading(Column::growth, growth), kGrowth, Style::heading).gap(2);
-      line.left("LAST MINUTE", kSpark, Style::heading).gap(2);
+      if (w.spark > 0) line.left("LAST MINUTE", w.spark, Style::heading).gap(2);
       break;
     case View::findings:
       line.gap(kMarks).left("SURE", kSure, Style::heading);
