@@ -127,8 +127,7 @@ std::optional<Refusal> Access::refuse(std::string_view method, std::string_view 
           403, "forbidden: this Host is not served here; use localhost or 127.0.0.1\n", {}};
     }
   }
-  // Health is asked by those who start and stop the program, and tells nothing.
-  if (!token.empty() && path != "/healthz" && !has_token(authorization, token)) {
+  if (!token.empty() && !is_public(path) && !has_token(authorization, token)) {
     return Refusal{401, "unauthorized: ask with \"Authorization: Bearer TOKEN\"\n",
                    "WWW-Authenticate: Bearer"};
   }

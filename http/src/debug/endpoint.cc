@@ -80,8 +80,10 @@ bool serve_request(const Request& request, bool close, const Site& site,
   // All paths come here: the library's own routing is by regular expressions, its own bodies by
   // way of decompression and forms.
   protocol.set_pre_routing_handler([&](const httplib::Request& req, httplib::Response& res) {
+    Query query = query_of(request.target, request.method, request.body);
+    query.if_none_match = request.fields.get("If-None-Match");
     answer_query(
-        query_of(request.target, request.method, request.body), site.answer,
+        query, site.answer,
         {request.minor_version == 1, place, limits.patience, [&stop] { return stop.raised(); }},
         req, res);
     return httplib::Server::HandlerResponse::Handled;

@@ -31,7 +31,8 @@ struct Mounted {
                           req.get_header_value("Authorization"), req.get_header_value("Origin"))) {
       return respond(*why, res);
     }
-    const Query query = query_of(req.target, req.method, req.body);
+    Query query = query_of(req.target, req.method, req.body);
+    query.if_none_match = req.get_header_value("If-None-Match");
     const Cost price = cost(query);
     Delivery delivery{req.version != "HTTP/1.0", nullptr, limits.patience};
     if (price != Cost::cheap) {

@@ -7,11 +7,22 @@
 #include <exception>
 #include <utility>
 
+#include "gunzip.h"
+
 namespace weir::http::debug {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+std::string unpacked(const std::string& gzip) {
+  std::string all;
+  Gunzip().write(gzip, [&](const std::string& piece) {
+    all += piece;
+    return true;
+  });
+  return all;
+}
 
 void set_defaults(httplib::Response& res) { res.set_header("X-Content-Type-Options", "nosniff"); }
 
@@ -45,6 +56,7 @@ void respond(const Refusal& why, httplib::Response& res) {
 void respond(Answer a, Delivery delivery, httplib::Response& res) {
   set_defaults(res);
   res.status = a.status;
+  for (const auto& [name, value] : a.headers) res.set_header(name, value);
   if (a.pprof_error) res.set_header("X-Go-Pprof", "1");
   if (!a.attachment.empty()) {
     res.set_header("Content-Disposition", "attachment; filename=\"" + a.attachment + "\"");
@@ -87,9 +99,19 @@ void respond(Answer a, Delivery delivery, httplib::Response& res) {
 void answer_query(const Query& query, Answer (*answer)(const Query&), Delivery delivery,
                   const httplib::Request& req, httplib::Response& res) {
   // The request is the library's own variable, which it has read all of by now.
-  const_cast<httplib::Request&>(req).ranges.clear();
+  auto& own = const_cast<httplib::Request&>(req);
+  own.ranges.clear();
   try {
-    respond(answer(query), std::move(delivery), res);
+    Answer a = answer(query);
+    if (a.gzipped) {
+      if (own.get_header_value("Accept-Encoding").find("gzip") == std::string::npos) {
+        a.body = unpacked(a.body);
+      } else {
+        a.headers.emplace_back("Content-Encoding", "gzip");
+        own.headers.erase("Accept-Encoding");  // it would be packed once more
+      }
+    }
+    respond(std::move(a), std::move(delivery), res);
   } catch (const std::exception& e) {
     respond(Refusal{500, std::string("internal error: ") + e.what() + "\n", {}}, res);
   }

@@ -1,8 +1,11 @@
 #include "index.h"
 
 #include <string>
+#include <string_view>
 
 #include <weir/go.h>
+
+#include "page/page.h"
 
 namespace weir::http::routes {
 
@@ -11,12 +14,16 @@ namespace {
 struct Row {
   const char *link, *name, *what;  // HTML
 };
+constexpr std::string_view kPage = "ui/";
 constexpr Row kRows[] = {
+    {"/debug/ui/", kPage.data(), "the page: what leaks, over time, and where"},
     {"/debug/goroutine?debug=1", "goroutine?debug=1", "goroutines grouped by stack, with counts"},
     {"/debug/goroutine?debug=2", "goroutine?debug=2",
      "full goroutine stack dump: every goroutine, what it waits for, who created it"},
     {"/debug/goroutine?format=json", "goroutine?format=json",
-     "the same as JSON, with channels, locks and wait groups"},
+     "the same as JSON, with channels, locks and wait groups; group=0x.. and goid=N, a few of "
+     "them; "
+     "format=groups, counts alone"},
     {"/debug/goroutine?debug=1&amp;state=waiting", "goroutine?q=&amp;state=&amp;label=",
      "the same of those that are asked for: q, found in functions, places, names, labels and what "
      "they wait for; state, a state or a wait reason; label, key or key=value; for every format "
@@ -82,6 +89,7 @@ Answer index(const Query&) {
       .append(std::to_string(weir::num_goroutine()))
       .append(" goroutines</p>\n<table>\n");
   for (const Row& row : kRows) {
+    if (row.name == kPage && page::files().empty()) continue;
     a.body.append("<tr><td><a href=\"").append(row.link).append("\">").append(row.name);
     a.body.append("</a></td><td>").append(row.what).append("</td></tr>\n");
   }

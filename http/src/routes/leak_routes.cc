@@ -1,7 +1,7 @@
 #include "leak_routes.h"
 
 #include <algorithm>
-#include <charconv>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,15 +37,8 @@ std::optional<profiler::Certainty> certainty_of(const Query& q) {
 }
 
 std::optional<uint64_t> site_of(const Query& q) {
-  std::string value = q.param("site");
-  if (value.empty()) return std::nullopt;
-  if (value.starts_with("0x")) value.erase(0, 2);
-  uint64_t site = 0;
-  const char* const end = value.data() + value.size();
-  const auto [at, err] = std::from_chars(value.data(), end, site, 16);
-  if (err != std::errc() || at != end)
-    throw BadParameter{"site", "a site as findings show it: 0x and hexadecimal digits"};
-  return site;
+  if (q.param("site").empty()) return std::nullopt;
+  return hexadecimal(q, "site");
 }
 
 profiler::Findings found() {

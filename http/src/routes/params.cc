@@ -52,6 +52,18 @@ std::string choice(const Query& q, const char* name, std::initializer_list<const
   throw BadParameter{name, expected};
 }
 
+uint64_t hexadecimal(const Query& q, const char* name) {
+  const std::string value = q.param(name);
+  std::string_view digits = value;
+  if (digits.starts_with("0x")) digits.remove_prefix(2);
+  uint64_t n = 0;
+  const auto [at, err] = std::from_chars(digits.begin(), digits.end(), n, 16);
+  if (err != std::errc() || at != digits.end()) {
+    throw BadParameter{name, "0x and hexadecimal digits"};
+  }
+  return n;
+}
+
 std::vector<std::string> repeated(const Query& q, std::string_view name) {
   std::vector<std::string> values;
   std::string_view rest = q.data;

@@ -37,6 +37,9 @@ T number(const Query& q, const char* name, T otherwise, T most, const char* expe
 // The parameter's value, one of those given; the first where it is not given.
 std::string choice(const Query& q, const char* name, std::initializer_list<const char*> all);
 
+// An id in hexadecimal digits, as JSON has them: with or without 0x. Throws where it is none.
+uint64_t hexadecimal(const Query& q, const char* name);
+
 // All values of a parameter that may be given several times.
 std::vector<std::string> repeated(const Query& q, std::string_view name);
 

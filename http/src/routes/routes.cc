@@ -11,6 +11,7 @@
 #include "index.h"
 #include "leak_routes.h"
 #include "metrics_routes.h"
+#include "page_routes.h"
 #include "params.h"
 #include "profile_routes.h"
 #include "sched_routes.h"
@@ -79,8 +80,13 @@ bool takes_post(std::string_view path) noexcept {
   return path == "/debug/pprof/symbol" || path == "/debug/snapshots";
 }
 
+bool is_public(std::string_view path) noexcept {
+  // Health is asked by those who start and stop the program. The page asks for the token itself.
+  return path == "/healthz" || routes::is_page(path);
+}
+
 std::vector<std::string> paths() {
-  std::vector<std::string> all;
+  std::vector<std::string> all = routes::page_paths();
   for (const Route& r : kRoutes) all.emplace_back(r.path);
   return all;
 }
@@ -88,6 +94,7 @@ std::vector<std::string> paths() {
 Answer answer(const Query& query) {
   try {
     if (const Route* r = find(query.path)) return r->answer(query);
+    if (routes::is_page(query.path)) return routes::page(query);
   } catch (const BadParameter& bad) {
     return refusal(query, "invalid value for \"" + bad.name + "\": expected " + bad.expected);
   } catch (const profiler::error& e) {  // of a parameter: what it should be

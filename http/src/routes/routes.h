@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <weir/profiler/encode.h>
@@ -16,8 +17,9 @@ namespace weir::http {
 struct Query {
   std::string path;
   std::function<std::string(const std::string&)> param;  // "" where it is not given
-  std::string data = {};  // the body of a POST; else what stands behind the "?", as it is
-  bool post = false;      // asked by POST
+  std::string data = {};           // the body of a POST; else what stands behind the "?", as it is
+  bool post = false;               // asked by POST
+  std::string if_none_match = {};  // the field: what the client has already
 };
 
 struct Answer {
@@ -33,6 +35,8 @@ struct Answer {
   std::function<void(const profiler::Sink&, const std::function<bool()>& wanted)> follow;
   std::string attachment;    // file name for Content-Disposition; empty: none
   bool pprof_error = false;  // Go's mark of errors that its pprof shows
+  bool gzipped = false;      // `body` is; unpacked for who cannot do that
+  std::vector<std::pair<std::string, std::string>> headers{};  // more fields
 };
 
 // What an answer costs, so that the server can admit few of a kind at once.
@@ -46,6 +50,8 @@ enum class Cost : uint8_t {
 Cost cost(const Query& query);
 // Whether the path is asked by POST, too.
 bool takes_post(std::string_view path) noexcept;
+// Whether the path is for everybody: nothing of the process is told there.
+bool is_public(std::string_view path) noexcept;
 std::vector<std::string> paths();  // that answer() knows
 // Never throws for what a request may hold; std::bad_alloc may pass.
 Answer answer(const Query& query);

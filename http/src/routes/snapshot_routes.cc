@@ -11,6 +11,7 @@
 #include <weir/profiler/draw.h>
 #include <weir/profiler/encode.h>
 #include <weir/profiler/error.h>
+#include <weir/profiler/groups.h>
 
 #include "answers.h"
 #include "graph_routes.h"
@@ -45,11 +46,12 @@ Kept named(const observe::Observer& observer, const Query& q, const char* name,
   throw BadParameter{name, kId};
 }
 
-Answer one(const Kept& k) {
+Answer one(const Kept& k, bool groups) {
   Answer a;
   a.content_type = "application/json";
-  a.write = [snapshot = k.snapshot](const profiler::Sink& sink) {
-    return profiler::write_json(*snapshot, sink);
+  a.write = [snapshot = k.snapshot, groups](const profiler::Sink& sink) {
+    return groups ? profiler::write_groups_json(*snapshot, sink)
+                  : profiler::write_json(*snapshot, sink);
   };
   return a;
 }
@@ -73,9 +75,10 @@ Answer snapshots(const Query& q) {
     return a;
   }
   observer->latest();
+  const bool groups = choice(q, "format", {"json", "groups"}) == "groups";
   if (const auto id = id_of(q, "id")) {
     const auto kept = observer->snapshot(*id);
-    return kept ? one(*kept) : text(404, "no such snapshot is kept (any more)\n");
+    return kept ? one(*kept, groups) : text(404, "no such snapshot is kept (any more)\n");
   }
   a.body = observe::snapshots_json(observer->snapshots());
   return a;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "encode.h"
+#include "fnv.h"
 #include "frames.h"
 
 namespace weir::profiler {
@@ -45,27 +46,6 @@ const Frame* blocked_frame(const Snapshot& s, const Group& g, std::vector<encode
   return innermost;
 }
 
-// 64-bit FNV-1a, in words where they are whole.
-class Hash {
- public:
-  void add(std::string_view text) {
-    for (const char c : text) step(static_cast<unsigned char>(c));
-    step(0xff);
-  }
-  void add(uint64_t n) { step(n); }
-  void add(const Frame* f) {
-    if (!f) return add(uint64_t{0});
-    add(f->function);
-    add(f->file);
-    add(static_cast<uint64_t>(f->line));
-  }
-  uint64_t value() const { return value_; }
-
- private:
-  void step(uint64_t word) { value_ = (value_ ^ word) * 0x100000001b3; }
-  uint64_t value_ = 0xcbf29ce484222325;
-};
-
 }  // namespace
 
 Frame blocked_at(const Snapshot& s, const Group& g) {
@@ -87,7 +67,7 @@ Sites::Sites(const Snapshot& s) {
     const Group& g = s.groups[i];
     const Frame* const frame = blocked_frame(s, g, shown);
     const bool runs = g.state == State::running || g.state == State::runnable;
-    Hash hash;
+    Fnv hash;
     hash.add(runs ? nullptr : frame);
     hash.add(encode::creator_frame(s, g.created_by));
     hash.add(encode::status_text(g));

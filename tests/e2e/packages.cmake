@@ -1,0 +1,20 @@
+# Copies the tests and gets what they need, unless the list of that is the same as before:
+#   cmake -DNPM=npm -DFROM=tests/e2e -DTO=build/e2e -P packages.cmake
+file(GLOB files ${FROM}/*.mjs)
+file(COPY ${files} DESTINATION ${TO})
+set(lists package.json package-lock.json .npmrc)
+foreach(name ${lists})
+  file(SHA256 ${FROM}/${name} hash)
+  string(APPEND hashes ${hash})
+endforeach()
+if(EXISTS ${TO}/packages.stamp)
+  file(READ ${TO}/packages.stamp known)
+endif()
+if(NOT "${known}" STREQUAL "${hashes}")
+  foreach(name ${lists})
+    file(COPY ${FROM}/${name} DESTINATION ${TO})
+  endforeach()
+  execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund --loglevel=error WORKING_DIRECTORY ${TO}
+                  COMMAND_ERROR_IS_FATAL ANY)
+  file(WRITE ${TO}/packages.stamp "${hashes}")
+endif()

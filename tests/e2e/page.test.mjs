@@ -1,0 +1,200 @@
+// The page over the real zoo: every view, by pointer and by keys, in light, in dark and on a phone.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { checkAxe, close, eventually, launch, open, shot, textOf, Zoo } from "./harness.mjs";
+
+let browser;
+let zoo;
+
+before(async () => {
+  [browser, zoo] = await Promise.all([launch(), Zoo.start(["--leak=all", "--rate=2"])]);
+});
+after(async () => {
+  await browser?.close();
+  await zoo?.stop();
+});
+
+test("Now: what leaks, the most certain first", async () => {
+  const page = await open(browser, zoo.page);
+  await page.locator(".card.certain").first().waitFor();
+  await eventually(async () => /nil channel/.test(await textOf(page, ".card .cause")), "a nil channel among the findings");
+  // Findings are ordered: no certain one behind one that is not.
+  const order = await page.locator(".card .badge").allInnerTexts();
+  const rank = ["certain", "likely", "suspect"];
+  assert.deepEqual(order, [...order].sort((a, b) => rank.indexOf(a) - rank.indexOf(b)));
+  await eventually(async () => (await page.locator(".reasons tbody tr").count()) > 4, "wait reasons");
+  await eventually(async () => /Live: looked/.test(await textOf(page, ".status")), "that it is live");
+  await page.locator(".chart canvas").waitFor();
+  assert.match(await textOf(page, ".tiles"), /certain leaks/);
+
+  const toggle = page.locator(".card.certain").first().getByRole("button", { name: "Stack and evidence" });
+  await toggle.click();
+  assert.equal(await page.locator(".card .stack:visible").count(), 1);
+  assert.match(await textOf(page, ".card .stack:visible"), /zoo::\w+\n.*\.cc:\d+/);
+  await toggle.click();
+  await checkAxe(page);
+  await shot(page, "now-light");
+  await page.getByRole("button", { name: /^Theme/ }).click();
+  await page.getByRole("button", { name: /^Theme: light/ }).click();
+  await page.getByRole("button", { name: /^Theme: dark/ }).waitFor();
+  await checkAxe(page);
+  await shot(page, "now-dark");
+  await close(page);
+});
+
+test("Goroutines: found, opened by keys, and looked at one by one", async () => {
+  const page = await open(browser, `${zoo.page}#/goroutines`);
+  await page.locator(".vt-row").first().waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("CHAN SEND (NIL CHAN)");
+  await eventually(async () => /in 1 group$/.test(await textOf(page, ".total")), "one group");
+  assert.match(page.url(), /q=CHAN\+SEND/);
+  await page.locator(".vt-body").focus();
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Enter");
+  await page.locator(".members tbody tr").first().waitFor();
+  assert.match(page.url(), /group=0x/);
+  assert.match(await textOf(page, ".group-details h2"), /goroutines? chan send \(nil chan\)/);
+  await checkAxe(page);
+  await shot(page, "goroutines-light");
+
+  await page.locator(".members a").first().click();
+  await page.locator(".goroutine .facts").first().waitFor();
+  assert.match(await textOf(page, "h1"), /Goroutine \d+/);
+  assert.match(await textOf(page, ".goroutine .stack"), /zoo::nil_chan_send/);
+  await checkAxe(page);
+  await shot(page, "goroutine-light");
+  await page.goBack();
+  await eventually(async () => /in 1 group$/.test(await textOf(page, ".total")), "the same group again");
+
+  // The address says all: a colleague sees the same.
+  const other = await open(browser, page.url());
+  await eventually(async () => /in 1 group$/.test(await textOf(other, ".total")), "what the link says");
+  await close(other);
+
+  await page.getByRole("button", { name: "Clear all" }).click();
+  await page.getByRole("group", { name: "State or wait reason" }).getByRole("button", { name: /^select \(no cases\)/ }).click();
+  await eventually(async () => /state=select/.test(page.url()), "the state in the address");
+  await eventually(async () => {
+    const waits = await page.locator(".vt-row .c-wait").allInnerTexts();
+    return waits.length > 0 && waits.every((w) => w === "select (no cases)");
+  }, "that state alone");
+  await close(page);
+});
+
+test("a goroutine tells who holds what it waits for, and who else waits", async () => {
+  const page = await open(browser, `${zoo.page}#/goroutines?q=zoo::mutex_forgotten_unlock&state=sync.Mutex.Lock`);
+  await page.locator(".vt-row").first().click();
+  await page.locator(".members a").first().click();
+  await page.locator(".object").first().waitFor();
+  const text = await textOf(page, ".goroutine");
+  assert.match(text, /mutex/);
+  assert.match(text, /which has ended: nobody will ever let it go/);
+  assert.match(text, /locked at/);
+  await close(page);
+  const gone = await open(browser, `${zoo.page}#/goroutine?id=99999999`, { allow: [/404/] });
+  await eventually(async () => /no such goroutine/.test(await textOf(gone, ".trouble")), "that it is not there");
+  await close(gone);
+});
+
+test("Flame graph: zoomed by pointer and by keys", async () => {
+  const page = await open(browser, `${zoo.page}#/flame`);
+  await page.locator(".flame .box").nth(5).waitFor();
+  await checkAxe(page);
+  await shot(page, "flame-light");
+  const box = page.locator(".flame .box", { hasText: "chan send" }).first();
+  await box.click();
+  await eventually(() => /at=/.test(page.url()), "the box in the address");
+  await eventually(async () => (await page.locator(".flame .ancestor").count()) > 0, "the way to it");
+  await page.locator(".flame .box[tabindex='0']").focus();
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Escape");
+  await eventually(() => !/at=/.test(page.url()), "all again");
+  await page.getByRole("button", { name: "By creator" }).click();
+  await page.locator(".flame .box", { hasText: "made at" }).first().waitFor();
+  await close(page);
+});
+
+test("Compare: what grew since a snapshot, and since a file", async () => {
+  const page = await open(browser, `${zoo.page}#/compare`);
+  await page.locator(".headline", { hasText: "goroutines:" }).waitFor();
+  await page.getByRole("button", { name: "Keep a snapshot now" }).click();
+  await eventually(() => /base=\d+/.test(page.url()), "the snapshot in the address");
+  await eventually(async () => {
+    await page.keyboard.press("r");
+    return (await page.locator(".diff-row.grown").count()) > 0;
+  }, "that something has grown");
+  await page.locator(".diff-row.grown summary").first().click();
+  assert.match(await textOf(page, ".diff-row[open] .stack"), /zoo::/);
+  await checkAxe(page);
+  await shot(page, "compare-light");
+
+  const saved = JSON.stringify(await zoo.json("goroutine?format=json"));
+  await page.locator("input[type=file]").setInputFiles({ name: "saved.json", mimeType: "application/json", buffer: Buffer.from(saved) });
+  await eventually(() => /base=file0/.test(page.url()), "the file is what is compared with");
+  await page.locator("select option", { hasText: "file saved.json" }).first().waitFor({ state: "attached" });
+  await page.locator("input[type=file]").setInputFiles({ name: "x.txt", mimeType: "text/plain", buffer: Buffer.from("<b>no</b>") });
+  await eventually(async () => /no JSON/.test(await textOf(page, ".trouble")), "that the other file is none");
+  await close(page);
+});
+
+test("graphs: drawn, zoomed, and narrowed by a click", async () => {
+  for (const kind of ["waits", "calls"]) {
+    const page = await open(browser, `${zoo.page}#/${kind}`);
+    await page.locator(".graph-box svg polygon").nth(3).waitFor({ state: "attached" });
+    await checkAxe(page);
+    await shot(page, `${kind}-light`);
+    const box = () => page.locator(".graph-box svg").getAttribute("viewBox");
+    const first = await box();
+    await page.locator(".graph-box").focus();
+    await page.keyboard.press("+");
+    await page.keyboard.press("ArrowRight");
+    assert.notEqual(await box(), first);
+    await page.keyboard.press("0");
+    assert.equal(await box(), first);
+    await page.keyboard.press("/");
+    await page.keyboard.type("nil_chan_send");
+    await eventually(async () => {
+      const text = await page.locator(".graph-box svg").textContent();
+      return /nil_chan_send/.test(text) && !/nil_chan_receive/.test(text);
+    }, "these goroutines alone");
+    await close(page);
+  }
+});
+
+test("Scheduler: Ps, queues and how long goroutines wait for their turn", async () => {
+  const page = await open(browser, `${zoo.page}#/scheduler`);
+  await eventually(async () => /P0/.test(await textOf(page, ".sched table")), "the first P");
+  await eventually(async () => (await page.locator(".histogram tbody tr").count()) > 0, "a histogram");
+  assert.match(await textOf(page, ".tiles"), /Ps busy/);
+  await checkAxe(page);
+  await shot(page, "scheduler-light");
+  await close(page);
+});
+
+test("keys go everywhere, and say so", async () => {
+  const page = await open(browser, zoo.page);
+  await page.locator(".card").first().waitFor();
+  for (const [key, view] of [["2", "goroutines"], ["3", "flame"], ["4", "compare"], ["7", "scheduler"], ["1", "now"]]) {
+    await page.keyboard.press(key);
+    await eventually(() => page.url().includes(`#/${view}`), view);
+  }
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).waitFor();
+  await close(page);
+});
+
+test("on a phone nothing is wider than the screen", async () => {
+  const options = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: "dark" };
+  const page = await open(browser, zoo.page, { options });
+  await page.locator(".card").first().waitFor();
+  for (const view of ["now", "goroutines", "flame", "compare", "scheduler"]) {
+    await page.evaluate((to) => (location.hash = `#/${to}`), view);
+    await page.locator({ now: ".card", goroutines: ".vt-row", flame: ".flame .box", compare: ".headline:not(:empty)", scheduler: ".tile" }[view]).first().waitFor();
+    const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(wide <= screen, `${view}: ${wide} px of ${screen}`);
+    await checkAxe(page);
+    await shot(page, `${view}-phone`);
+  }
+  await close(page);
+});

@@ -1,0 +1,191 @@
+import { describe, expect, test } from "vitest";
+import type { GroupsJson, Point, SnapshotJson } from "../api/types";
+import { diffOf } from "./diff";
+import { findPath, flameOf, folded, layout, pathId, weight } from "./flame";
+import { bytes, compact, duration, perMinute, shortPlace, signed } from "./format";
+import { relationsOf } from "./goroutine";
+import { choose, decodeGroups, filterOf, finder, type Group, groupsOfSnapshot, groupText, serverFilter } from "./groups";
+import { append, kMostRows, largestWaits, resample, type Row, rowOf, rowsOfTrend } from "./series";
+
+function group(over: Partial<Group> & { names?: string[] } = {}): Group {
+  const stack = (over.names ?? ["leaf", "root"]).map((f, i) => ({ function: f, file: "/src/a.cc", line: i + 1 }));
+  const g = {
+    id: "0x1", site: "0x2", stack, state: "waiting", wait: "chan send", createdBy: null, blockedAt: stack[0] ?? null,
+    thread: false, leaked: false, labels: [] as [string, string][], count: 1, oldestNs: -1, ...over,
+  };
+  return { ...g, haystack: [...stack.map((p) => `${p.function}\n${p.file}:${p.line}`), g.wait, ...g.labels.map(([k, v]) => `${k}=${v}`)].join("\n").toLowerCase() };
+}
+
+describe("format", () => {
+  test("durations", () => {
+    expect([0, 1500, 2.5e6, 3e9, 59.99e9, 60e9, 200e9, 7500e9, 90_000e9, -1].map(duration)).toEqual([
+      "0 ns", "1.5 µs", "2.5 ms", "3 s", "59 s", "1 min", "3 min 20 s", "2 h 5 min", "1 d 1 h", "",
+    ]);
+  });
+  test("numbers", () => {
+    expect([950, 1200, 34_000, 1.5e6].map(compact)).toEqual(["950", "1.2k", "34k", "1.5M"]);
+    expect([null, 0.01, 3.26, -120].map(perMinute)).toEqual(["", "steady", "+3.3/min", "−120/min"]);
+    expect([5, -5, 0].map(signed)).toEqual(["+5", "−5", "0"]);
+    expect([5, 2048, 3.5 * 1024 * 1024].map(bytes)).toEqual(["5 B", "2 KiB", "3.5 MiB"]);
+  });
+  test("places", () => {
+    expect(shortPlace({ function: "f", file: "/a/b/c/d.cc", line: 7 })).toBe("c/d.cc:7");
+    expect(shortPlace({ function: "f" })).toBe("");
+  });
+});
+
+describe("groups", () => {
+  const json: GroupsJson = {
+    schema: "weir.groups/1", taken_at_ns: 1, total: 3, process: "p", pid: 1, source: "weir",
+    frames: [{ function: "leaf<T>()", file: "/s/a.cc", line: 3 }, { function: "main" }],
+    stacks: [[0, 1, 99]],
+    groups: [{ id: "0xa", site: "0xb", stack: 0, state: "waiting", wait: "chan send", created_by: 1, blocked_at: 0, labels: [["tenant", "<b>"]], count: 3, oldest_ns: 5e9 }],
+  };
+  test("are decoded, and indexes that point nowhere are not followed", () => {
+    const [g] = decodeGroups(json).groups;
+    expect(g?.stack.map((p) => p.function)).toEqual(["leaf<T>()", "main", "???"]);
+    expect(g?.wait).toBe("chan send");
+    expect(g?.createdBy?.function).toBe("main");
+    expect(() => decodeGroups({ ...json, schema: "x" })).toThrow();
+  });
+  test("as text they are a dump", () => {
+    expect(groupText(decodeGroups(json).groups[0] as Group)).toBe(
+      "3 goroutines [chan send]:\nleaf<T>()\n\t/s/a.cc:3\nmain\n\t?\n???\n\t?\ncreated by main\n\t?\nlabels: tenant=<b>\n",
+    );
+  });
+  test("a query is a text, or an expression, in any case", () => {
+    expect(finder("LEAF<T>")("leaf<t>()")).toBe(true);
+    expect(finder("a.cc:3")("/s/a.cc:3")).toBe(true);
+    expect(finder("^leaf.*\\)$")("main\nleaf<t>()")).toBe(true);
+    expect(finder("(")("f(")).toBe(true); // no expression
+    expect(finder("(")("f")).toBe(false);
+  });
+  test("all that is given has to hold", () => {
+    const all = [group({ labels: [["a", "1"]], oldestNs: 70e9 }), group({ wait: "running", state: "running" }), group({ site: "0x9" })];
+    const n = (query: string) => choose(all, filterOf(new URLSearchParams(query))).length;
+    expect(n("")).toBe(3);
+    expect(n("state=waiting")).toBe(2);
+    expect(n("state=Chan Send,running")).toBe(3);
+    expect(n("label=a")).toBe(1);
+    expect(n("label=a=2")).toBe(0);
+    expect(n("label=a&label=b")).toBe(0);
+    expect(n("site=0x9")).toBe(1);
+    expect(n("age=60")).toBe(1);
+    expect(n("age=nonsense")).toBe(3);
+    expect(n("q=leaf&state=running")).toBe(1);
+    expect(n("q=elsewhere")).toBe(0);
+  });
+  test("the endpoint is asked for the line of a leak", () => {
+    expect(serverFilter(filterOf(new URLSearchParams("site=0x2&state=chan send")), [group()])).toEqual({ q: "/src/a.cc:1", state: "chan send", label: [] });
+  });
+});
+
+const snapshot: SnapshotJson = {
+  schema: "weir.snapshot/1", taken_at_ns: 9, total: 4, process: "p", pid: 1, source: "weir", strings: ["", "<i>name"],
+  frames: [
+    { function: "gopark", runtime: true }, { function: "work()", file: "/s/a.cc", line: 3, runtime: false }, { function: "goexit", runtime: true },
+    { function: "main()", file: "/s/m.cc", line: 1, runtime: false },
+  ],
+  locations: [{ address: "0x10", frames: [0] }, { address: "0x20", frames: [1] }, { address: "0x30", frames: [2] }, { address: "0x40", frames: [3] }, { address: "0x50", frames: [] }],
+  stacks: [{ locations: [0, 1, 2], truncated: false }, { locations: [4], truncated: false }],
+  objects: [{ kind: "mutex", address: "0xa", owner_goid: 8, locked_at: 1 }, { kind: "mutex", address: "0xa", owner_goid: 8 }],
+  groups: [
+    { stack: 0, state: "waiting", wait_reason: "sync.Mutex.Lock", object_kind: "mutex", created_by: 3, thread: false, labels: [], count: 2,
+      members: [{ goid: 5, parent_goid: 8, since_ns: 4, name: 1, first_object: 0, object_count: 1 }, { goid: 6, parent_goid: 8, since_ns: 2, first_object: 1, object_count: 1 }] },
+    { stack: 1, state: "running", wait_reason: "", object_kind: "", created_by: null, thread: false, labels: [], count: 2,
+      members: [{ goid: 8, parent_goid: 77, since_ns: 1 }, { goid: 9, parent_goid: 0, since_ns: 1 }] },
+  ],
+};
+
+describe("snapshots", () => {
+  test("show what dumps show", () => {
+    const { groups } = groupsOfSnapshot(snapshot);
+    expect(groups[0]?.stack.map((p) => p.function)).toEqual(["work()"]);
+    expect(groups[1]?.stack.map((p) => p.function)).toEqual(["0x50"]);
+    expect(groups[0]?.createdBy?.function).toBe("main()");
+    expect(() => groupsOfSnapshot({ ...snapshot, schema: "other" })).toThrow(/not a snapshot/);
+  });
+  test("tell who has to do with a goroutine", () => {
+    const r = relationsOf(snapshot, 5);
+    expect(r?.self.name).toBe("<i>name");
+    expect(r?.owners.map((g) => g.goid)).toEqual([8]);
+    expect(r?.companions.map((g) => g.goid)).toEqual([6]);
+    expect(r?.parents.map((g) => g.goid)).toEqual([8]);
+    expect(r?.goneParent).toBe(77);
+    expect(r?.self.objects[0]?.facts).toContainEqual(["locked at", expect.objectContaining({ function: "work()" })]);
+    expect(relationsOf(snapshot, 4711)).toBeNull();
+  });
+});
+
+describe("flame", () => {
+  const all = [group({ count: 3, names: ["a", "main"] }), group({ count: 1, names: ["b", "main"], wait: "sleep" })];
+  test("is as wide as there are goroutines", () => {
+    const root = flameOf(all, "stack");
+    expect(root.count).toBe(4);
+    expect(root.children.map((c) => [c.title, c.count, c.self])).toEqual([["main", 4, 0]]);
+    expect(root.children[0]?.children.map((c) => [c.title, c.count])).toEqual([["a", 3], ["b", 1]]);
+    const boxes = layout(root);
+    for (const b of boxes) expect(b.left + b.width).toBeLessThanOrEqual(1.0000001);
+  });
+  test("finds its way back to a box after a new look", () => {
+    const box = layout(flameOf(all, "stack")).find((b) => b.node.title === "[sleep]")?.node;
+    const again = flameOf([...all, group({ names: ["c", "d"] })], "stack");
+    expect(findPath(again, pathId(box as NonNullable<typeof box>))?.title).toBe("[sleep]");
+    expect(findPath(again, "nowhere")).toBeNull();
+    expect(findPath(again, "")).toBe(again);
+  });
+  test("by creator it starts with who made them", () => {
+    const root = flameOf([group({ createdBy: { function: "boss()" } })], "creator");
+    expect(root.children[0]?.title).toBe("made at boss()");
+  });
+  test("of a difference knows both sides", () => {
+    const root = flameOf([group({ count: 5 })], "stack", [group({ count: 2 }), group({ count: 4, names: ["gone"] })]);
+    expect([root.count, root.before]).toEqual([5, 6]);
+    expect(root.children.map((c) => [c.title, c.before, c.count])).toEqual([["root", 2, 5], ["gone", 4, 0]]);
+    expect(weight(root)).toBe(6);
+  });
+  test("folds", () => {
+    expect(folded(flameOf([group({ count: 2, names: ["a;b", "main"] })], "stack"))).toBe("main;a:b;[chan send] 2\n");
+  });
+  test("of very many stacks is bounded", () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => group({ names: [`f${i}`, "main"] }));
+    expect(layout(flameOf(many, "stack")).length).toBeLessThan(5000);
+  });
+});
+
+describe("diff", () => {
+  test("what grew most first; labels do not tell apart", () => {
+    const before = [group({ count: 5 }), group({ count: 9, names: ["gone"] }), group({ count: 1, names: ["same"] })];
+    const after = [group({ count: 3, labels: [["r", "1"]] }), group({ count: 4, labels: [["r", "2"]] }), group({ count: 7, names: ["new"] }), group({ count: 1, names: ["same"] })];
+    expect(diffOf(before, after).map((e) => [e.change, e.before, e.after])).toEqual([["new", 0, 7], ["grown", 5, 7], ["gone", 9, 0]]);
+  });
+});
+
+describe("series", () => {
+  const points: Point[] = [[10, 1, 1, 1], [20, 2, 2, 2]];
+  test("are told at other times", () => {
+    expect(resample(points, [5, 10, 15, 20, 99])).toEqual([null, 1, 1, 2, 2]);
+  });
+  test("are summed by wait reason where all are known", () => {
+    const line = (site: string, wait: string) => ({ site, wait, count: 1, peak: 1, growth_per_minute: 0, points });
+    const t = { taken_at_ns: 20, sites: 2, total: [[10, 2, 2, 2], [20, 4, 4, 4]] as Point[], series: [line("a", "sleep"), line("b", "sleep")] };
+    expect(rowsOfTrend(t).map((r) => r.waits)).toEqual([{ sleep: 2 }, { sleep: 4 }]);
+    expect(rowsOfTrend({ ...t, sites: 3 }).map((r) => r.waits)).toEqual([{}, {}]);
+  });
+  test("are bounded, and go forward alone", () => {
+    const rows: Row[] = [];
+    for (let i = 0; i < kMostRows + 50; i++) append(rows, { at: i, total: i, waits: {} });
+    append(rows, { at: 3, total: 0, waits: {} });
+    expect(rows.length).toBe(kMostRows);
+    expect(rows[0]?.at).toBe(50);
+  });
+  test("name the largest", () => {
+    const rows = [{ at: 1, total: 9, waits: { a: 9, b: 1 } }, { at: 2, total: 5, waits: { b: 3, c: 2 } }];
+    expect(largestWaits(rows, 2)).toEqual(["b", "c"]);
+    expect(largestWaits(rows, 9)).toEqual(["b", "c", "a"]);
+  });
+  test("have what runs beside what waits", () => {
+    const o = { taken_at_ns: 2e9, looks: 1, goroutines: 3, states: { running: 1, waiting: 2 }, waiting: { sleep: 2 }, findings: { certain: 0, likely: 0, suspect: 0 }, duration_ns: 1, interval_ns: 1 };
+    expect(rowOf(o)).toEqual({ at: 2, total: 3, waits: { sleep: 2, running: 1 } });
+  });
+});

@@ -1,0 +1,95 @@
+// Makes elements. Texts only ever become text nodes and attribute values: what names, labels and
+// addresses of the observed process hold is never read as markup. (lint.test.ts keeps it so.)
+
+export type Child = Node | string | number | null | undefined | false | Child[];
+
+export interface Attributes {
+  class?: string;
+  style?: Record<string, string>;
+  on?: { [E in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[E]) => void };
+  [name: string]: unknown;
+}
+
+function set(e: Element, attributes: Attributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "on") {
+      for (const [type, listener] of Object.entries(value as Record<string, EventListener>)) {
+        e.addEventListener(type, listener);
+      }
+    } else if (name === "style") {
+      for (const [property, text] of Object.entries(value as Record<string, string>)) {
+        (e as HTMLElement).style.setProperty(property, text);
+      }
+    } else {
+      e.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+}
+
+function add(e: Element, children: Child[]): void {
+  for (const child of children) {
+    if (child === null || child === undefined || child === false) continue;
+    if (Array.isArray(child)) add(e, child);
+    else e.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+}
+
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const e = document.createElement(tag);
+  set(e, attributes);
+  add(e, children);
+  return e;
+}
+
+export function svg(tag: string, attributes: Attributes = {}, ...children: Child[]): SVGElement {
+  const e = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  set(e, attributes);
+  add(e, children);
+  return e;
+}
+
+/** In place of what was there. */
+export function fill(e: Element, ...children: Child[]): void {
+  e.replaceChildren();
+  add(e, children);
+}
+
+/** Sets the text only where it differs: nothing is laid out anew for nothing. */
+export function setText(e: Element, text: string): void {
+  if (e.textContent !== text) e.textContent = text;
+}
+
+export function button(label: string, click: () => void, attributes: Attributes = {}): HTMLButtonElement {
+  return h("button", { type: "button", on: { click }, ...attributes }, label);
+}
+
+export async function copy(text: string, from: HTMLButtonElement): Promise<void> {
+  const label = from.textContent ?? "";
+  try {
+    await navigator.clipboard.writeText(text);
+    from.textContent = "Copied";
+  } catch {
+    from.textContent = "Not allowed to copy";
+  }
+  setTimeout(() => (from.textContent = label), 1500);
+}
+
+export function copyButton(label: string, text: () => string | Promise<string>): HTMLButtonElement {
+  const b = button(label, () => void Promise.resolve(text()).then((t) => copy(t, b)));
+  return b;
+}
+
+/** Has the browser save it. */
+export function save(content: Blob, name: string): void {
+  const url = URL.createObjectURL(content);
+  const a = h("a", { href: url, download: name });
+  document.body.append(a);
+  a.click();
+  a.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

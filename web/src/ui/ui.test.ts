@@ -1,0 +1,44 @@
+// @vitest-environment happy-dom
+import { expect, test } from "vitest";
+import { byUrgency } from "../views/now";
+import { parseFile } from "../views/compare";
+import { changeClass } from "./flame_graph";
+import { h } from "./dom";
+import { queryOfTip } from "./svg_graph";
+import type { Finding } from "../api/types";
+
+test("texts stay texts", () => {
+  const e = h("p", { title: '"><img src=x onerror=1>' }, "<b>bold</b>", ["<script>", 1, null, false]);
+  expect(e.children.length).toBe(0);
+  expect(e.textContent).toBe("<b>bold</b><script>1");
+  expect(e.getAttribute("title")).toBe('"><img src=x onerror=1>');
+});
+
+test("a node of a graph tells what to search for", () => {
+  expect(queryOfTip("zoo::work<a>() (57)\n57 at /s/w.cc:1")).toBe("zoo::work<a>()");
+  expect(queryOfTip("goroutines 34, 35 ..\nzoo::nil_chan_send /s/blocked.cc:16\ncreated by x /s/y.cc:1")).toBe("/s/blocked.cc:16");
+  expect(queryOfTip("46")).toBe("");
+  expect(queryOfTip("IO wait\nanimal: idle (46)")).toBe("");
+});
+
+test("files that hold no goroutines are told so", () => {
+  expect(() => parseFile("goroutine 1 [running]:")).toThrow(/no JSON/);
+  expect(() => parseFile("null")).toThrow(/no goroutines/);
+  expect(() => parseFile('{"schema":"weir.diff/1"}')).toThrow(/no goroutines/);
+});
+
+test("the most certain first, then what grows", () => {
+  const f = (certainty: Finding["certainty"], growth: number, count: number): Finding => ({
+    kind: "x", certainty, count, growth_per_minute: growth, oldest_wait_seconds: null, created_by: null, blocked_at: null, object: null,
+    cause: null, fix: null, evidence: [], stack: [], goids: [], site: `${count}`, wait: null, peak: null,
+  });
+  const sorted = [f("suspect", 99, 1), f("certain", 0, 2), f("certain", 5, 3), f("likely", 1, 4)].sort(byUrgency);
+  expect(sorted.map((x) => x.count)).toEqual([3, 2, 4, 1]);
+});
+
+test("grown and shrunk", () => {
+  const n = { key: "", hash: 0, place: null, title: "", self: 0, depth: 0, parent: null, children: [] };
+  expect(changeClass({ ...n, count: 5, before: 5 })).toBe("same");
+  expect(changeClass({ ...n, count: 5, before: 0 })).toBe("grown-4");
+  expect(changeClass({ ...n, count: 99, before: 100 })).toBe("shrunk-1");
+});

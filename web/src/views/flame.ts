@@ -1,0 +1,99 @@
+// Flame graph: where goroutines are, by stack or by who made them.
+import { flameOf, findPath, folded, type FlameNode, type Order, pathId } from "../model/flame";
+import { choose, filterOf, type Groups, sum } from "../model/groups";
+import { type Route, withParams } from "../state/route";
+import { button, copyButton, fill, h } from "../ui/dom";
+import { FilterBar, showTotal } from "../ui/filter_bar";
+import { FlameGraph } from "../ui/flame_graph";
+import { loading, troubleBox } from "../ui/parts";
+import type { Context, View } from "./view";
+
+export class FlameView implements View {
+  readonly element: HTMLElement;
+  readonly search: HTMLInputElement;
+  private readonly filter: FilterBar;
+  private readonly total = h("p", { class: "total", role: "status" });
+  private readonly trouble = h("div");
+  private readonly note = h("p", { class: "quiet" });
+  private readonly order = h("div", { class: "switch", role: "group", "aria-label": "Order" });
+  private readonly graph: FlameGraph;
+  private readonly abort = new AbortController();
+  private groups: Groups | null = null;
+  private root: FlameNode | null = null;
+  private route: Route | null = null;
+
+  constructor(private readonly context: Context) {
+    this.filter = new FilterBar(context.go);
+    this.search = this.filter.search;
+    this.graph = new FlameGraph({
+      label: "Flame graph of goroutines",
+      isDifference: false,
+      zoom: (n) => this.route && context.go(withParams(this.route, { at: pathId(n) || undefined })),
+    });
+    this.element = h(
+      "div",
+      { class: "flame-view" },
+      h("h1", { class: "unseen" }, "Flame graph"),
+      this.filter.element,
+      h(
+        "div",
+        { class: "bar-line" },
+        this.total,
+        this.order,
+        button("Look anew", () => this.refresh()),
+        copyButton("Copy as folded stacks", () => (this.root ? folded(this.root) : "")),
+      ),
+      this.trouble,
+      this.graph.element,
+      this.note,
+    );
+  }
+
+  show(route: Route): void {
+    this.route = route;
+    if (this.groups) this.draw();
+    else this.load(false);
+  }
+
+  refresh(): void {
+    this.load(true);
+  }
+
+  close(): void {
+    this.abort.abort(new DOMException("closed", "AbortError"));
+  }
+
+  private load(anew: boolean): void {
+    if (!this.groups) fill(this.trouble, loading("Looking at all goroutines…"));
+    this.context.groups.load(anew, this.abort.signal).then(
+      (groups) => {
+        this.groups = groups;
+        fill(this.trouble);
+        this.draw();
+      },
+      (e: unknown) => fill(this.trouble, troubleBox(e, () => this.load(true))),
+    );
+  }
+
+  private draw(): void {
+    if (!this.groups || !this.route) return;
+    const { params } = this.route;
+    const by: Order = params.get("by") === "creator" ? "creator" : "stack";
+    const shown = choose(this.groups.groups, filterOf(params));
+    this.filter.show(this.route, this.groups.groups);
+    showTotal(this.total, sum(shown), sum(this.groups.groups), shown.length);
+    fill(
+      this.order,
+      (["stack", "creator"] as const).map((o) =>
+        button(o === "stack" ? "By stack" : "By creator", () => this.route && this.context.go(withParams(this.route, { by: o === "stack" ? undefined : o, at: undefined }), true), {
+          "aria-pressed": String(o === by),
+        }),
+      ),
+    );
+    this.root = flameOf(shown, by);
+    const at = params.get("at") ?? "";
+    const focus = findPath(this.root, at) ?? this.root;
+    this.graph.show(this.root, focus);
+    fill(this.note, shown.length === 0 ? "No goroutine is like that." : "The outermost function is at the top; a box is as wide as it has goroutines. Click to zoom, Escape to see all again.");
+  }
+}

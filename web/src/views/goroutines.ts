@@ -1,0 +1,226 @@
+// Goroutines: groups that look the same, most of them first; each with its stack and its members.
+import type { SnapshotJson } from "../api/types";
+import { ago, bytes, compact, count, duration, goroutines, perMinute, shortPlace, wholePlace } from "../model/format";
+import { choose, filterOf, type Group, type Groups, groupText, serverFilter, sum } from "../model/groups";
+import { linkTo, type Route, withParams } from "../state/route";
+import { button, copyButton, fill, h, save, setText } from "../ui/dom";
+import { FilterBar, showTotal } from "../ui/filter_bar";
+import { loading, placeLine, stackList, troubleBox } from "../ui/parts";
+import { VirtualTable } from "../ui/virtual";
+import type { Context, View } from "./view";
+
+const kMembers = 100;
+const kSorts = ["count", "growth", "oldest", "wait", "where", "creator"];
+
+export function sorted(groups: Group[], by: string, growth: (site: string) => number | undefined): Group[] {
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  const where = (g: Group) => g.blockedAt?.function ?? g.stack[0]?.function ?? "";
+  const compare: Record<string, (a: Group, b: Group) => number> = {
+    count: (a, b) => b.count - a.count,
+    growth: (a, b) => (growth(b.site) ?? 0) - (growth(a.site) ?? 0) || b.count - a.count,
+    oldest: (a, b) => b.oldestNs - a.oldestNs,
+    wait: (a, b) => order(a.wait, b.wait) || b.count - a.count,
+    where: (a, b) => order(where(a), where(b)),
+    creator: (a, b) => order(a.createdBy?.function ?? "", b.createdBy?.function ?? "") || b.count - a.count,
+  };
+  return [...groups].sort(compare[by] ?? compare["count"]);
+}
+
+export class GoroutinesView implements View {
+  readonly element: HTMLElement;
+  readonly search: HTMLInputElement;
+  private readonly filter: FilterBar;
+  private readonly table: VirtualTable<Group>;
+  private readonly total = h("p", { class: "total", role: "status" });
+  private readonly when = h("span", { class: "quiet" });
+  private readonly trouble = h("div");
+  private readonly details = h("section", { class: "group-details", "aria-label": "The chosen group", tabindex: "-1" });
+  private readonly abort = new AbortController();
+  private members = new AbortController();
+  private groups: Groups | null = null;
+  private route: Route | null = null;
+  private shownGroup = "";
+  private readonly clock: ReturnType<typeof setInterval>;
+  private readonly onSeries = () => this.draw();
+
+  constructor(private readonly context: Context) {
+    this.filter = new FilterBar(context.go);
+    this.search = this.filter.search;
+    const growth = (g: Group) => context.live.growth(g.site);
+    this.table = new VirtualTable<Group>({
+      label: "Groups of goroutines",
+      columns: [
+        { name: "count", title: "Count", class: "c-count number", sort: true, cell: (g) => count(g.count) },
+        {
+          name: "growth", title: "Growth", class: "c-growth number", sort: true,
+          cell: (g) => h("span", { class: (growth(g) ?? 0) > 0.05 ? "grows" : "quiet" }, perMinute(growth(g))),
+        },
+        { name: "oldest", title: "Oldest", class: "c-oldest number", sort: true, cell: (g) => duration(g.oldestNs) },
+        { name: "wait", title: "Waits for", class: "c-wait", sort: true, cell: (g) => g.wait },
+        { name: "where", title: "Where", class: "c-where", sort: true, cell: (g) => placeLine(g.blockedAt ?? g.stack[0]) },
+        { name: "creator", title: "Made at", class: "c-creator", sort: true, cell: (g) => placeLine(g.createdBy) },
+      ],
+      key: (g) => g.id,
+      text: (g) =>
+        `${goroutines(g.count)}, ${g.wait}, in ${g.blockedAt?.function ?? "an unknown place"} ${shortPlace(g.blockedAt)}${g.oldestNs >= 0 ? `, oldest ${duration(g.oldestNs)}` : ""}`,
+      open: (g) => this.route && context.go(withParams(this.route, { group: g.id }), true),
+      onSort: (name) => this.route && context.go(withParams(this.route, { sort: name === "count" ? undefined : name }), true),
+    });
+    this.element = h(
+      "div",
+      { class: "goroutines" },
+      h("h1", { class: "unseen" }, "Goroutines"),
+      this.filter.element,
+      h(
+        "div",
+        { class: "bar-line" },
+        this.total,
+        this.when,
+        button("Look anew", () => this.refresh()),
+        copyButton("Copy as text", () => this.shown().slice(0, 1000).map(groupText).join("\n")),
+        button("Save as pprof", () => void this.saveProfile()),
+      ),
+      this.trouble,
+      h("div", { class: "split" }, this.table.element, this.details),
+    );
+    context.live.addEventListener("series", this.onSeries);
+    this.clock = setInterval(() => this.showWhen(), 1000);
+  }
+
+  show(route: Route): void {
+    this.route = route;
+    if (this.groups) this.draw();
+    else this.load(false);
+  }
+
+  refresh(): void {
+    this.load(true);
+  }
+
+  close(): void {
+    this.abort.abort(new DOMException("closed", "AbortError"));
+    this.members.abort(new DOMException("closed", "AbortError"));
+    this.context.live.removeEventListener("series", this.onSeries);
+    clearInterval(this.clock);
+  }
+
+  private load(anew: boolean): void {
+    if (!this.groups) fill(this.trouble, loading("Looking at all goroutines…"));
+    this.context.groups.load(anew, this.abort.signal).then(
+      (groups) => {
+        this.groups = groups;
+        this.shownGroup = "";
+        fill(this.trouble);
+        this.draw();
+      },
+      (e: unknown) => fill(this.trouble, troubleBox(e, () => this.load(true))),
+    );
+  }
+
+  private shown(): Group[] {
+    if (!this.groups || !this.route) return [];
+    const by = this.route.params.get("sort") ?? "count";
+    return sorted(choose(this.groups.groups, filterOf(this.route.params)), kSorts.includes(by) ? by : "count", (s) =>
+      this.context.live.growth(s),
+    );
+  }
+
+  private draw(): void {
+    if (!this.groups || !this.route) return;
+    const rows = this.shown();
+    const chosen = this.route.params.get("group") ?? "";
+    this.filter.show(this.route, this.groups.groups);
+    this.table.setSort(this.route.params.get("sort") ?? "count");
+    this.table.show(rows, chosen);
+    showTotal(this.total, sum(rows), sum(this.groups.groups), rows.length);
+    this.showWhen();
+    const group = this.groups.groups.find((g) => g.id === chosen) ?? (rows.length === 1 ? rows[0] : undefined);
+    this.element.classList.toggle("has-details", !!group);
+    if (this.shownGroup === (group?.id ?? "none")) return;
+    this.shownGroup = group?.id ?? "none";
+    if (!group) {
+      fill(this.details, h("p", { class: "quiet" }, chosen ? "That group has gone." : rows.length === 0 ? "No goroutine is like that." : "Choose a group to see its stack and its goroutines."));
+      return;
+    }
+    this.showGroup(group);
+  }
+
+  private showWhen(): void {
+    if (this.groups) setText(this.when, `seen ${ago(Math.max(0, Date.now() - this.groups.takenAtNs / 1e6))}`);
+  }
+
+  private showGroup(g: Group): void {
+    const at = wholePlace(g.blockedAt);
+    const list = h("div", { class: "members" }, loading("Asking for its goroutines…"));
+    fill(
+      this.details,
+      h("h2", {}, `${goroutines(g.count)} `, h("span", { class: "wait" }, g.wait)),
+      h(
+        "div",
+        { class: "actions" },
+        copyButton("Copy", () => groupText(g)),
+        h("a", { class: "button", href: linkTo("flame", { site: g.site }) }, "Flame graph"),
+        at ? h("a", { class: "button", href: linkTo("waits", { q: at }) }, "Wait graph") : null,
+        h("a", { class: "button", href: linkTo("compare", { q: at }) }, "What changed"),
+      ),
+      g.labels.length > 0
+        ? h("p", { class: "labels" }, g.labels.map(([k, v]) => h("a", { class: "chip", href: linkTo("goroutines", { label: `${k}=${v}` }) }, `${k}=${v}`)))
+        : null,
+      h("h3", {}, "Stack"),
+      stackList(g.stack),
+      h("h3", {}, "Made at"),
+      placeLine(g.createdBy),
+      h("h3", {}, g.count > kMembers ? `The ${kMembers} that have waited longest` : "Its goroutines"),
+      list,
+    );
+    this.loadMembers(g, list);
+  }
+
+  private loadMembers(g: Group, list: HTMLElement): void {
+    this.members.abort(new DOMException("another group", "AbortError"));
+    this.members = new AbortController();
+    this.context.client
+      .json<SnapshotJson>("goroutine", { format: "json", group: g.id, limit: kMembers }, this.members.signal)
+      .then(
+        (s) => fill(list, memberTable(s)),
+        (e: unknown) => fill(list, troubleBox(e, () => this.loadMembers(g, list))),
+      );
+  }
+
+  private async saveProfile(): Promise<void> {
+    const asked = serverFilter(filterOf(this.route?.params ?? new URLSearchParams()), this.groups?.groups ?? []);
+    try {
+      const response = await this.context.client.ask("goroutine", asked, { signal: this.abort.signal });
+      save(await response.blob(), "goroutine.pb.gz");
+    } catch (e) {
+      fill(this.trouble, troubleBox(e, () => void this.saveProfile()));
+    }
+  }
+}
+
+function memberTable(s: SnapshotJson): HTMLElement {
+  const rows = s.groups.flatMap((g) => g.members).sort((a, b) => b.since_ns - a.since_ns);
+  return h(
+    "table",
+    {},
+    h(
+      "thead",
+      {},
+      h("tr", {}, ["Goroutine", "Since", "Stack", "Made by"].map((t, i) => h("th", { scope: "col", class: i === 1 || i === 2 ? "number" : "" }, t))),
+    ),
+    h(
+      "tbody",
+      {},
+      rows.map((m) =>
+        h(
+          "tr",
+          {},
+          h("td", {}, h("a", { href: linkTo("goroutine", { id: String(m.goid) }) }, String(m.goid)), m.name ? ` ${s.strings[m.name] ?? ""}` : ""),
+          h("td", { class: "number" }, m.since_ns >= 0 ? duration(m.since_ns) : ""),
+          h("td", { class: "number", title: m.stack_bytes ? bytes(m.stack_bytes) : "" }, m.stack_bytes ? `${compact(m.stack_bytes / 1024)} KiB` : ""),
+          h("td", {}, m.parent_goid ? h("a", { href: linkTo("goroutine", { id: String(m.parent_goid) }) }, String(m.parent_goid)) : ""),
+        ),
+      ),
+    ),
+  );
+}
