@@ -73,12 +73,24 @@ test("Goroutines: found, opened by keys, and looked at one by one", async () => 
   await close(other);
 
   await page.getByRole("button", { name: "Clear all" }).click();
-  await page.getByRole("group", { name: "State or wait reason" }).getByRole("button", { name: /^select \(no cases\)/ }).click();
+  const states = page.getByRole("group", { name: "State or wait reason" });
+  await states.getByRole("button", { name: /^\d+ more$/ }).click();
+  await states.getByRole("button", { name: /^select \(no cases\)/ }).click();
   await eventually(async () => /state=select/.test(page.url()), "the state in the address");
   await eventually(async () => {
     const waits = await page.locator(".vt-row .c-wait").allInnerTexts();
     return waits.length > 0 && waits.every((w) => w === "select (no cases)");
   }, "that state alone");
+
+  await page.getByRole("button", { name: "Clear all" }).click();
+  const all = (await textOf(page, ".total")).replace(/ in .*/, "");
+  await page.getByRole("combobox", { name: /^Package/ }).fill("zoo");
+  await page.keyboard.press("Enter");
+  await eventually(async () => /package=zoo/.test(page.url()) && (await textOf(page, ".total")).includes(` of ${all}`), "those of the package alone");
+  await page.getByRole("button", { name: /^in zoo/ }).click();
+  await eventually(async () => !/package=/.test(page.url()), "all packages again");
+  await page.getByRole("combobox", { name: /^Waits for at least/ }).selectOption({ label: "over 1 d" });
+  await eventually(async () => /^0 of .* goroutines in 0 groups$/.test(await textOf(page, ".total")), "nobody that is so old");
   await close(page);
 });
 
@@ -91,6 +103,10 @@ test("a goroutine tells who holds what it waits for, and who else waits", async 
   assert.match(text, /mutex/);
   assert.match(text, /which has ended: nobody will ever let it go/);
   assert.match(text, /locked at/);
+  assert.match(text, /Seen doing\s+\d\d:\d\d:\d\d\s+sync\.Mutex\.Lock/);
+  await eventually(async () => /Others of its kind/.test(await textOf(page, ".goroutine")), "how many there are of its kind");
+  await checkAxe(page);
+  await shot(page, "goroutine-lock-light");
   await close(page);
   const gone = await open(browser, `${zoo.page}#/goroutine?id=99999999`, { allow: [/404/] });
   await eventually(async () => /no such goroutine/.test(await textOf(gone, ".trouble")), "that it is not there");
@@ -115,8 +131,9 @@ test("Flame graph: zoomed by pointer and by keys", async () => {
   await close(page);
 });
 
-test("Compare: what grew since a snapshot, and since a file", async () => {
-  const page = await open(browser, `${zoo.page}#/compare`);
+test("Compare: what grew since a snapshot, and since a file of any kind", async () => {
+  // More looks at once than the endpoint allows are asked for once more.
+  const page = await open(browser, `${zoo.page}#/compare`, { allow: [/503/] });
   await page.locator(".headline", { hasText: "goroutines:" }).waitFor();
   await page.getByRole("button", { name: "Keep a snapshot now" }).click();
   await eventually(() => /base=\d+/.test(page.url()), "the snapshot in the address");
@@ -125,16 +142,34 @@ test("Compare: what grew since a snapshot, and since a file", async () => {
     return (await page.locator(".diff-row.grown").count()) > 0;
   }, "that something has grown");
   await page.locator(".diff-row.grown summary").first().click();
-  assert.match(await textOf(page, ".diff-row[open] .stack"), /zoo::/);
+  assert.match(await textOf(page, ".diff-row[open] .stack"), /zoo::|weir::http::/);
   await checkAxe(page);
   await shot(page, "compare-light");
 
-  const saved = JSON.stringify(await zoo.json("goroutine?format=json"));
-  await page.locator("input[type=file]").setInputFiles({ name: "saved.json", mimeType: "application/json", buffer: Buffer.from(saved) });
-  await eventually(() => /base=file0/.test(page.url()), "the file is what is compared with");
-  await page.locator("select option", { hasText: "file saved.json" }).first().waitFor({ state: "attached" });
+  for (const [name, path] of [["saved.json", "goroutine?format=json"], ["saved.pb.gz", "goroutine"], ["saved.txt", "goroutine?debug=2"], ["counts.txt", "goroutine?debug=1"]]) {
+    const saved = Buffer.from(await (await fetch(`${zoo.url}/debug/${path}`)).arrayBuffer());
+    await page.locator("input[type=file]").setInputFiles({ name, mimeType: "application/octet-stream", buffer: saved });
+    await page.locator("select option", { hasText: `file ${name}` }).first().waitFor({ state: "attached" });
+    await eventually(async () => {
+      await page.keyboard.press("r");
+      return /nil_chan_send/.test(await textOf(page, ".diff-row.grown"));
+    }, `what grew since ${name}`);
+    // The same places are the same groups, however the dump was written.
+    assert.equal(await page.locator(".diff-row.new", { hasText: "nil_chan_send" }).count(), 0, name);
+  }
+  await page.getByRole("button", { name: "Call graph", exact: true }).click();
+  await page.locator(".graph-box svg polygon").nth(3).waitFor({ state: "attached" });
+  assert.match(await page.locator(".graph-box svg").textContent(), /nil_chan_send/);
+  await checkAxe(page);
+  await shot(page, "compare-graph-light");
+
   await page.locator("input[type=file]").setInputFiles({ name: "x.txt", mimeType: "text/plain", buffer: Buffer.from("<b>no</b>") });
-  await eventually(async () => /no JSON/.test(await textOf(page, ".trouble")), "that the other file is none");
+  await eventually(async () => /The endpoint says: /.test(await textOf(page, ".trouble")), "that the other file is none");
+  // A file is of this tab: who gets the link is told so.
+  const other = await open(browser, page.url());
+  await other.locator(".trouble", { hasText: "open it once more" }).waitFor();
+  await close(other);
+  page.errors = page.errors.filter((e) => !/400/.test(e));
   await close(page);
 });
 

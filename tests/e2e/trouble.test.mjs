@@ -177,6 +177,9 @@ test("hostile names are text wherever they stand", async () => {
     await p.route(/format=json&(goid|group)=/, fulfil(snapshot));
     await p.route(/leaks\?/, fulfil({ taken_at: null, goroutines: 3, notes: [kEvil], findings: [finding] }));
     await p.route(/cmdline/, (route) => route.fulfill({ contentType: "text/plain", body: kEvil }));
+    const diff = { schema: "weir.diff/1", old: { process: kEvil, total: 1 }, now: { process: kEvil, total: 3 }, same_process: false, same_process_why: kEvil,
+      entries: [{ change: "grown", before: 1, after: 3, wait: `w${kEvil}`, thread: false, stack: [evilPlace], truncated: false, created_by: evilPlace, labels: [], stayed: [] }] };
+    await p.route(/diff\?/, (route) => (/format=svg/.test(route.request().url()) ? route.fulfill({ contentType: "image/svg+xml", body: svg }) : fulfil(diff)(route)));
     await p.route(/graph\?/, (route) => route.fulfill({ contentType: "image/svg+xml", body: svg }));
     await p.route(/trend/, fulfil({ taken_at_ns: now, sites: 1, total: [[now - 5e9, 1, 1, 1], [now, 3, 3, 3]], series: [{ site: "0x2", wait: `w${kEvil}`, created_by: evilPlace, count: 3, peak: 3, growth_per_minute: 1, points: [[now - 5e9, 1, 1, 1], [now, 3, 3, 3]] }] }));
   };
@@ -187,12 +190,13 @@ test("hostile names are text wherever they stand", async () => {
       now: ".card .cause",
       goroutines: ".vt-row",
       [`goroutines?group=0x1`]: ".members td",
-      [`goroutines?q=${q}&label=${q}&state=${q}&site=${q}&sort=${q}`]: ".chip",
+      [`goroutines?q=${q}&label=${q}&state=${q}&package=${q}&site=${q}&sort=${q}`]: ".chip",
       "goroutine?id=7": ".object",
       flame: ".flame .box >> nth=1",
       [`flame?at=${q}`]: ".flame .box >> nth=1",
       [`compare?base=${q}`]: ".headline:not(:empty)",
-      compare: ".headline:not(:empty)",
+      compare: ".diff-row",
+      "compare?as=graph": ".graph-box svg polygon",
       calls: ".graph-box svg polygon",
       waits: ".graph-box svg polygon",
       [q]: ".card .cause",

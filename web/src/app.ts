@@ -36,8 +36,8 @@ const kHidden: Tab[] = [
 ];
 
 /** Views that show the same goroutines take the filter along. */
-const kFiltered = ["goroutines", "flame", "calls", "waits"];
-const kShared = ["q", "state", "label", "site", "age"];
+const kFiltered = ["goroutines", "flame", "compare", "calls", "waits"];
+const kShared = ["q", "state", "label", "package", "site", "age"];
 
 export class App {
   private readonly client: Client;

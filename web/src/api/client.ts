@@ -113,8 +113,10 @@ export class Client {
     return (await this.ask(path, params, { signal })).text();
   }
 
-  async post<T>(path: string, signal?: AbortSignal): Promise<T> {
-    return (await (await this.ask(path, {}, { method: "POST", signal })).json()) as T;
+  /** By POST: of `body`, or of nothing, which asks for something to be done. */
+  async post(path: string, params: Params = {}, body?: Blob, signal?: AbortSignal): Promise<Response> {
+    const headers = body ? { "Content-Type": "application/octet-stream" } : undefined;
+    return this.ask(path, params, { method: "POST", body, headers, signal });
   }
 
   private async askOnce(path: string, params: Params, init: RequestInit): Promise<Response> {

@@ -1,40 +1,43 @@
-// What changed between two snapshots, group by group.
-import { type Group, groupKey } from "./groups";
+// What changed between two looks: the endpoint tells (weir.diff/1), so that the page, the command and
+// the check of a pull request mean the same by it.
+import type { Place } from "../api/types";
 
-export type Change = "new" | "grown" | "shrunk" | "gone";
+export type Change = "new" | "grown" | "shrunk" | "gone" | "unchanged";
+
+/** weir.diff/1, as far as the page looks at it: profiler/src/diff_json.cc describes it. */
+export interface DiffJson {
+  schema: string;
+  old: DiffSide;
+  now: DiffSide;
+  same_process: boolean;
+  same_process_why: string;
+  entries: DiffEntry[];
+}
+
+export interface DiffSide {
+  process: string;
+  taken_at_ns?: number;
+  total: number;
+}
 
 export interface DiffEntry {
   change: Change;
   before: number;
   after: number;
-  group: Group; // of the later one, if it is there
+  wait?: string;
+  thread: boolean;
+  stack: Place[]; // innermost first
+  created_by?: Place;
+  oldest_ns?: number;
+  site?: string;
 }
 
-/** What grew most first; what stayed as it was is left out. Labels, which may be of one request, do not
- * tell groups apart. */
-export function diffOf(before: Group[], after: Group[]): DiffEntry[] {
-  const entries = new Map<string, DiffEntry>();
-  for (const g of before) {
-    const key = groupKey(g, false);
-    const same = entries.get(key);
-    if (same) same.before += g.count;
-    else entries.set(key, { change: "gone", before: g.count, after: 0, group: g });
-  }
-  for (const g of after) {
-    const key = groupKey(g, false);
-    const same = entries.get(key);
-    if (same) {
-      same.after += g.count;
-      same.group = g;
-    } else {
-      entries.set(key, { change: "new", before: 0, after: g.count, group: g });
-    }
-  }
-  const changed: DiffEntry[] = [];
-  for (const e of entries.values()) {
-    if (e.before === e.after) continue;
-    e.change = e.before === 0 ? "new" : e.after === 0 ? "gone" : e.after > e.before ? "grown" : "shrunk";
-    changed.push(e);
-  }
-  return changed.sort((a, b) => b.after - b.before - (a.after - a.before) || b.after - a.after);
+export function decodeDiff(j: DiffJson): DiffJson {
+  if (j?.schema !== "weir.diff/1" || !Array.isArray(j.entries)) throw new Error("not weir.diff/1");
+  return j;
+}
+
+/** What is not as it was, what grew most first. */
+export function changesOf(d: DiffJson): DiffEntry[] {
+  return d.entries.filter((e) => e.change !== "unchanged");
 }

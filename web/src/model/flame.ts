@@ -1,7 +1,6 @@
 // Stacks -> a tree whose widths are goroutines, for one snapshot or for the difference of two.
 import type { Place } from "../api/types";
 import { wholePlace } from "./format";
-import type { Group } from "./groups";
 
 export interface FlameNode {
   key: string; // of the frame, among its siblings
@@ -14,6 +13,15 @@ export interface FlameNode {
   depth: number;
   parent: FlameNode | null;
   children: FlameNode[];
+}
+
+/** Goroutines with one stack: a group, or what a difference tells of one. */
+export interface Stacked {
+  stack: Place[]; // innermost first
+  wait?: string;
+  createdBy?: Place | null;
+  count: number;
+  before?: number; // of an earlier snapshot, where it is about the difference
 }
 
 export type Order = "stack" | "creator";
@@ -29,8 +37,7 @@ export function weight(n: FlameNode): number {
   return Math.max(n.count, n.before);
 }
 
-/** `before`: groups of an earlier snapshot, where it is about the difference. */
-export function flameOf(groups: Group[], order: Order, before: Group[] = []): FlameNode {
+export function flameOf(groups: Stacked[], order: Order): FlameNode {
   const root = node("", null, "all goroutines", null);
   const index = new Map<FlameNode, Map<string, FlameNode>>();
   const child = (of: FlameNode, place: Place, title: string): FlameNode => {
@@ -45,9 +52,7 @@ export function flameOf(groups: Group[], order: Order, before: Group[] = []): Fl
     }
     return next;
   };
-  const add = (g: Group, side: "count" | "before") => {
-    let at = root;
-    at[side] += g.count;
+  for (const g of groups) {
     const path: [Place, string][] = [];
     if (order === "creator" && g.createdBy) path.push([g.createdBy, `made at ${g.createdBy.function}`]);
     for (let i = g.stack.length - 1; i >= 0; i--) {
@@ -55,15 +60,17 @@ export function flameOf(groups: Group[], order: Order, before: Group[] = []): Fl
       path.push([place, place.function]);
     }
     // What it waits for is on top of where it waits.
-    path.push([{ function: g.wait }, `[${g.wait}]`]);
+    if (g.wait) path.push([{ function: g.wait }, `[${g.wait}]`]);
+    let at = root;
+    root.count += g.count;
+    root.before += g.before ?? 0;
     for (const [place, title] of path) {
       at = child(at, place, title);
-      at[side] += g.count;
+      at.count += g.count;
+      at.before += g.before ?? 0;
     }
-    if (side === "count") at.self += g.count;
-  };
-  for (const g of groups) add(g, "count");
-  for (const g of before) add(g, "before");
+    at.self += g.count;
+  }
   const sort = (n: FlameNode) => {
     n.children.sort((a, b) => weight(b) - weight(a) || (a.key < b.key ? -1 : 1));
     n.children.forEach(sort);

@@ -1,5 +1,6 @@
 // One goroutine and those it has to do with, out of a snapshot that holds just these.
 import type { MemberJson, ObjectJson, Place, SnapshotGroup, SnapshotJson } from "../api/types";
+import { wholePlace } from "./format";
 import { creatorOf, shownFrames } from "./groups";
 
 export interface Goroutine {
@@ -31,6 +32,34 @@ export interface Relations {
   goneParent: number; // the first creator that lives no more; 0: none
   owners: Goroutine[]; // who holds what it waits for
   companions: Goroutine[]; // who waits for the same
+}
+
+/** What it was seen doing, from `at` on. */
+export interface Sight {
+  at: number; // ms since 1970, by the clock of the process
+  wait: string;
+  where: Place | null;
+}
+
+const kMostSights = 200;
+
+/** Adds a look at it where it differs from the one before; ms may have passed in between. */
+export function addSight(history: Sight[], g: Goroutine, takenAtNs: number): void {
+  const where = g.stack[0] ?? null;
+  const last = history[history.length - 1];
+  if (last && last.wait === g.wait && wholePlace(last.where) === wholePlace(where) && last.where?.function === where?.function) return;
+  // The first one knows since when; so does one that has begun since the last look.
+  const began = g.sinceNs >= 0 ? takenAtNs - g.sinceNs : takenAtNs;
+  history.push({ at: Math.max(began / 1e6, last?.at ?? 0), wait: g.wait, where });
+  if (history.length > kMostSights) history.splice(0, history.length - kMostSights);
+}
+
+/** What a goroutine waits for that has no object: it never ends, and says why. */
+export function noObject(g: Goroutine): string {
+  if (/\(nil chan\)$/.test(g.wait)) return "A nil channel, which never becomes ready.";
+  if (g.wait === "select (no cases)") return "Nothing: a select without cases never ends.";
+  if (g.wait === "sleep") return "A time to come.";
+  return g.state === "waiting" ? "Nothing that is known." : "Nothing: it does not wait.";
 }
 
 function placeAt(s: SnapshotJson, location: number | undefined): Place | null {

@@ -99,67 +99,36 @@ export function creatorOf(s: SnapshotJson, location: number | null): Place | nul
   return frames.find((f) => !f?.runtime) ?? frames[frames.length - 1] ?? null;
 }
 
-/** A saved weir.snapshot/1, which somebody has kept or dropped on the page. Throws what is wrong. */
-export function groupsOfSnapshot(s: SnapshotJson): Groups {
-  if (s.schema !== "weir.snapshot/1" || !Array.isArray(s.groups)) {
-    throw new Error("not a snapshot of weir (format=json)");
-  }
-  const byKey = new Map<string, Group>();
-  for (const g of s.groups) {
-    const stack = shownFrames(s, g.stack);
-    const bare = {
-      id: "",
-      site: "",
-      stack,
-      state: g.state,
-      wait: g.state === "waiting" && g.wait_reason ? g.wait_reason : g.state,
-      createdBy: creatorOf(s, g.created_by),
-      blockedAt: stack[0] ?? null,
-      thread: g.thread,
-      leaked: g.leaked ?? false,
-      labels: g.labels,
-      count: g.count,
-      oldestNs: g.oldest_ns ?? -1,
-    };
-    const key = groupKey(bare);
-    const same = byKey.get(key);
-    if (same) {
-      same.count += bare.count;
-      same.oldestNs = Math.max(same.oldestNs, bare.oldestNs);
-    } else {
-      byKey.set(key, { ...bare, id: key, haystack: haystack(bare) });
-    }
-  }
-  return {
-    takenAtNs: s.taken_at_ns,
-    total: s.total,
-    process: s.process,
-    pid: s.pid,
-    source: s.source,
-    groups: [...byKey.values()].sort((a, b) => b.count - a.count),
-  };
+/** What a group is, whatever its number: to find it again in another look. */
+export function groupKey(g: Pick<Group, "stack" | "wait" | "createdBy" | "thread" | "labels">): string {
+  const place = (p: Place | null) => (p ? `${p.function}\t${wholePlace(p)}` : "");
+  return [g.wait, String(g.thread), place(g.createdBy), ...g.labels.map(([k, v]) => `${k}=${v}`), "", ...g.stack.map(place)].join("\n");
 }
 
-/** What two groups of different snapshots have in common when they are the same. */
-export function groupKey(
-  g: Pick<Group, "stack" | "wait" | "createdBy" | "thread" | "labels">,
-  withLabels = true,
-): string {
-  const place = (p: Place | null) => (p ? `${p.function}\t${wholePlace(p)}` : "");
-  return [
-    g.wait,
-    String(g.thread),
-    place(g.createdBy),
-    ...(withLabels ? g.labels.map(([k, v]) => `${k}=${v}`) : []),
-    "",
-    ...g.stack.map(place),
-  ].join("\n");
+/** Where a function is from: a Go package, or the namespaces of C++, the outermost first; none: [].
+ * "net/http.(*conn).serve" -> net/http; "weir::http::Server::serve(int)" -> weir, weir::http::Server. */
+export function packagesOf(name: string): string[] {
+  const bare = name.replace(/[(<[].*$/s, "");
+  const colons = bare.lastIndexOf("::");
+  if (colons > 0) {
+    const whole = bare.slice(0, colons);
+    const outermost = whole.slice(0, (whole + "::").indexOf("::"));
+    return outermost === whole ? [whole] : [outermost, whole];
+  }
+  const dot = bare.indexOf(".", bare.lastIndexOf("/") + 1);
+  return dot > 0 ? [bare.slice(0, dot)] : [];
+}
+
+/** As the endpoint's `package`. */
+export function isInPackage(name: string, wanted: string): boolean {
+  return name.startsWith(wanted) && /^(::|[./]|$)/.test(name.slice(wanted.length));
 }
 
 export interface Filter {
   q: string;
   states: string[];
   labels: string[]; // "key" or "key=value"
+  packages: string[]; // one of them is where the group is stuck, or was made
   site: string;
   ageNs: number; // somebody in the group has waited that long
 }
@@ -169,6 +138,7 @@ export function filterOf(params: URLSearchParams): Filter {
     q: params.get("q") ?? "",
     states: (params.get("state") ?? "").split(",").map((s) => s.trim()).filter((s) => s !== ""),
     labels: params.getAll("label").filter((l) => l !== ""),
+    packages: params.getAll("package").filter((p) => p !== ""),
     site: params.get("site") ?? "",
     ageNs: Math.max(0, Number(params.get("age") ?? 0) || 0) * 1e9,
   };
@@ -200,6 +170,8 @@ export function choose(groups: Group[], f: Filter): Group[] {
       f.labels.every((wanted) =>
         g.labels.some(([key, value]) => wanted === key || wanted === `${key}=${value}`),
       ) &&
+      (f.packages.length === 0 ||
+        f.packages.some((p) => isInPackage(g.blockedAt?.function ?? "", p) || isInPackage(g.createdBy?.function ?? "", p))) &&
       finds(g.haystack),
   );
 }
@@ -217,8 +189,14 @@ export function groupText(g: Group): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The filter as the endpoint takes it. It does not know places of leaks: their line is what is asked for. */
-export function serverFilter(f: Filter, groups: Group[]): { q: string; state: string; label: string[] } {
-  const at = f.site ? groups.find((g) => g.site === f.site)?.blockedAt : null;
-  return { q: f.q || wholePlace(at), state: f.states.join(","), label: f.labels };
+/** The filter as the endpoint takes it. */
+export function serverFilter(f: Filter): Record<string, string | string[]> {
+  return {
+    q: f.q,
+    state: f.states.join(","),
+    label: f.labels,
+    package: f.packages,
+    site: f.site,
+    age: f.ageNs > 0 ? String(f.ageNs / 1e9) : "",
+  };
 }

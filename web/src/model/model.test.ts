@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { GroupsJson, Point, SnapshotJson } from "../api/types";
-import { diffOf } from "./diff";
+import { changesOf, decodeDiff, type DiffEntry, type DiffJson } from "./diff";
 import { findPath, flameOf, folded, layout, pathId, weight } from "./flame";
 import { bytes, compact, duration, perMinute, shortPlace, signed } from "./format";
-import { relationsOf } from "./goroutine";
-import { choose, decodeGroups, filterOf, finder, type Group, groupsOfSnapshot, groupText, serverFilter } from "./groups";
+import { addSight, noObject, relationsOf, type Goroutine, type Sight } from "./goroutine";
+import { choose, decodeGroups, filterOf, finder, type Group, groupKey, groupText, isInPackage, packagesOf, serverFilter } from "./groups";
 import { append, kMostRows, largestWaits, resample, type Row, rowOf, rowsOfTrend } from "./series";
 
 function group(over: Partial<Group> & { names?: string[] } = {}): Group {
@@ -70,13 +70,38 @@ describe("groups", () => {
     expect(n("label=a=2")).toBe(0);
     expect(n("label=a&label=b")).toBe(0);
     expect(n("site=0x9")).toBe(1);
+    expect(n("package=leaf")).toBe(3);
+    expect(n("package=lea")).toBe(0);
+    expect(n("package=other&package=leaf&q=a.cc:1")).toBe(3);
     expect(n("age=60")).toBe(1);
     expect(n("age=nonsense")).toBe(3);
     expect(n("q=leaf&state=running")).toBe(1);
     expect(n("q=elsewhere")).toBe(0);
   });
-  test("the endpoint is asked for the line of a leak", () => {
-    expect(serverFilter(filterOf(new URLSearchParams("site=0x2&state=chan send")), [group()])).toEqual({ q: "/src/a.cc:1", state: "chan send", label: [] });
+  test("the endpoint is asked for the same", () => {
+    expect(serverFilter(filterOf(new URLSearchParams("q=x&site=0x2&state=chan send&label=a&label=b=c&package=zoo&age=60")))).toEqual({
+      q: "x", state: "chan send", label: ["a", "b=c"], package: ["zoo"], site: "0x2", age: "60",
+    });
+    expect(serverFilter(filterOf(new URLSearchParams("age=-3")))).toMatchObject({ age: "" });
+  });
+  test("packages of Go, namespaces of C++", () => {
+    expect(packagesOf("net/http.(*conn).serve")).toEqual(["net/http"]);
+    expect(packagesOf("github.com/x/y.v2/z.Map[go.shape.int].Do.func1")).toEqual(["github.com/x/y.v2/z"]);
+    expect(packagesOf("main.main")).toEqual(["main"]);
+    expect(packagesOf("weir::http::Server::serve(std::string const&)")).toEqual(["weir", "weir::http::Server"]);
+    expect(packagesOf("zoo::pool<a::b>::run()")).toEqual(["zoo"]);
+    expect(packagesOf("main")).toEqual([]);
+    expect(packagesOf("(anonymous namespace)::f()")).toEqual([]);
+    expect(packagesOf("0x7f12")).toEqual([]);
+    expect(packagesOf("")).toEqual([]);
+    expect(["zoo::f", "zoo.f", "zoo/x.f", "zoo"].map((f) => isInPackage(f, "zoo"))).toEqual([true, true, true, true]);
+    expect(["zoom::f", "my::zoo::f", ""].map((f) => isInPackage(f, "zoo"))).toEqual([false, false, false]);
+  });
+  test("are found again in another look", () => {
+    expect(groupKey(group({ id: "0x7", count: 9 }))).toBe(groupKey(group()));
+    for (const other of [{ wait: "sleep" }, { thread: true }, { createdBy: { function: "x" } }, { labels: [["a", "1"]] as [string, string][] }, { names: ["leaf"] }]) {
+      expect(groupKey(group(other))).not.toBe(groupKey(group()));
+    }
   });
 });
 
@@ -99,11 +124,26 @@ const snapshot: SnapshotJson = {
 
 describe("snapshots", () => {
   test("show what dumps show", () => {
-    const { groups } = groupsOfSnapshot(snapshot);
-    expect(groups[0]?.stack.map((p) => p.function)).toEqual(["work()"]);
-    expect(groups[1]?.stack.map((p) => p.function)).toEqual(["0x50"]);
-    expect(groups[0]?.createdBy?.function).toBe("main()");
-    expect(() => groupsOfSnapshot({ ...snapshot, schema: "other" })).toThrow(/not a snapshot/);
+    expect(relationsOf(snapshot, 5)?.self.stack.map((p) => p.function)).toEqual(["work()"]);
+    expect(relationsOf(snapshot, 8)?.self.stack.map((p) => p.function)).toEqual(["0x50"]);
+    expect(relationsOf(snapshot, 5)?.self.createdBy?.function).toBe("main()");
+  });
+  test("tell what a goroutine was seen doing, once for each change, and no more than a few", () => {
+    const self = relationsOf(snapshot, 5)?.self as Goroutine;
+    const history: Sight[] = [];
+    addSight(history, { ...self, sinceNs: 3e9 }, 10e9);
+    addSight(history, { ...self, sinceNs: 5e9 }, 12e9);
+    addSight(history, { ...self, wait: "sleep", sinceNs: 1e9 }, 14e9);
+    addSight(history, { ...self, sinceNs: -1 }, 16e9);
+    expect(history.map((s) => [s.at, s.wait])).toEqual([[7000, "sync.Mutex.Lock"], [13_000, "sleep"], [16_000, "sync.Mutex.Lock"]]);
+    for (let i = 0; i < 1000; i++) addSight(history, { ...self, wait: String(i) }, 20e9 + i);
+    expect(history.length).toBeLessThan(300);
+  });
+  test("say why there is nothing that is waited for", () => {
+    const self = relationsOf(snapshot, 5)?.self as Goroutine;
+    expect(noObject({ ...self, wait: "chan send (nil chan)" })).toMatch(/never becomes ready/);
+    expect(noObject({ ...self, wait: "select (no cases)" })).toMatch(/never ends/);
+    expect(noObject({ ...self, wait: "running", state: "running" })).toMatch(/does not wait/);
   });
   test("tell who has to do with a goroutine", () => {
     const r = relationsOf(snapshot, 5);
@@ -139,7 +179,7 @@ describe("flame", () => {
     expect(root.children[0]?.title).toBe("made at boss()");
   });
   test("of a difference knows both sides", () => {
-    const root = flameOf([group({ count: 5 })], "stack", [group({ count: 2 }), group({ count: 4, names: ["gone"] })]);
+    const root = flameOf([{ ...group({ count: 5 }), before: 2 }, { ...group({ count: 0, names: ["gone"] }), before: 4 }], "stack");
     expect([root.count, root.before]).toEqual([5, 6]);
     expect(root.children.map((c) => [c.title, c.before, c.count])).toEqual([["root", 2, 5], ["gone", 4, 0]]);
     expect(weight(root)).toBe(6);
@@ -154,10 +194,17 @@ describe("flame", () => {
 });
 
 describe("diff", () => {
-  test("what grew most first; labels do not tell apart", () => {
-    const before = [group({ count: 5 }), group({ count: 9, names: ["gone"] }), group({ count: 1, names: ["same"] })];
-    const after = [group({ count: 3, labels: [["r", "1"]] }), group({ count: 4, labels: [["r", "2"]] }), group({ count: 7, names: ["new"] }), group({ count: 1, names: ["same"] })];
-    expect(diffOf(before, after).map((e) => [e.change, e.before, e.after])).toEqual([["new", 0, 7], ["grown", 5, 7], ["gone", 9, 0]]);
+  const entry = (change: DiffEntry["change"], before: number, after: number): DiffEntry => ({ change, before, after, thread: false, stack: [] });
+  const diff: DiffJson = {
+    schema: "weir.diff/1", old: { process: "p", total: 9 }, now: { process: "p", total: 9 }, same_process: true, same_process_why: "",
+    entries: [entry("grown", 1, 5), entry("unchanged", 3, 3), entry("gone", 4, 0)],
+  };
+  test("leaves out what is as it was", () => {
+    expect(changesOf(decodeDiff(diff)).map((e) => e.change)).toEqual(["grown", "gone"]);
+  });
+  test("is one, or is refused", () => {
+    expect(() => decodeDiff({ ...diff, schema: "weir.snapshot/1" })).toThrow(/weir.diff/);
+    expect(() => decodeDiff(null as unknown as DiffJson)).toThrow();
   });
 });
 

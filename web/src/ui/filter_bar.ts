@@ -1,12 +1,12 @@
 // Who is asked for: the same in all views that show goroutines. What is typed is in the address at
 // once; the view shows what the address says.
 import { count } from "../model/format";
-import { filterOf, type Group } from "../model/groups";
+import { type Filter, filterOf, type Group, packagesOf } from "../model/groups";
 import { type Route, withParams } from "../state/route";
 import { button, fill, h, setText } from "./dom";
 
 const kMostFacets = 8;
-const kMostLabels = 200;
+const kMostKnown = 200; // labels and packages to choose from
 const kAges: [string, string][] = [
   ["", "any age"],
   ["60", "over 1 min"],
@@ -15,21 +15,21 @@ const kAges: [string, string][] = [
   ["86400", "over 1 d"],
 ];
 
+type Words = "label" | "package";
+
 export class FilterBar {
   readonly element: HTMLElement;
   readonly search: HTMLInputElement;
-  private readonly label: HTMLInputElement;
-  private readonly labels = h("datalist", { id: "known-labels" });
+  private readonly words: Record<Words, { input: HTMLInputElement; known: HTMLDataListElement }>;
   private readonly age: HTMLSelectElement;
   private readonly facets = h("div", { class: "facets", role: "group", "aria-label": "State or wait reason" });
   private readonly chips = h("div", { class: "chips" });
   private route: Route | null = null;
+  private groups: Group[] = [];
+  private byWait = new Map<string, number>();
+  private isWhole = false; // all states are offered
 
-  /** `ages`: whether the view can tell by age. */
-  constructor(
-    private readonly go: (link: string, replace?: boolean) => void,
-    options: { ages: boolean } = { ages: true },
-  ) {
+  constructor(private readonly go: (link: string, replace?: boolean) => void) {
     this.search = h("input", {
       type: "search",
       placeholder: "Function, file:line, label, wait… text or regular expression",
@@ -38,22 +38,10 @@ export class FilterBar {
       autocomplete: "off",
       on: { input: () => this.change({ q: this.search.value }) },
     });
-    this.label = h("input", {
-      type: "text",
-      class: "label-input",
-      placeholder: "label or label=value",
-      "aria-label": "Label, Enter to add",
-      list: "known-labels",
-      autocomplete: "off",
-      on: {
-        change: () => {
-          const label = this.label.value.trim();
-          if (!label || !this.route) return;
-          this.label.value = "";
-          this.change({ label: [...new Set([...filterOf(this.route.params).labels, label])] });
-        },
-      },
-    });
+    this.words = {
+      label: this.makeWords("label", "label or label=value", "Label, Enter to add"),
+      package: this.makeWords("package", "package", "Package or namespace, Enter to add"),
+    };
     this.age = h(
       "select",
       { "aria-label": "Waits for at least", on: { change: () => this.change({ age: this.age.value }) } },
@@ -62,10 +50,39 @@ export class FilterBar {
     this.element = h(
       "div",
       { class: "filter-bar", role: "search" },
-      h("div", { class: "filter-inputs" }, this.search, this.label, this.labels, options.ages ? this.age : null),
+      h(
+        "div",
+        { class: "filter-inputs" },
+        this.search,
+        Object.values(this.words).map(({ input, known }) => [input, known]),
+        this.age,
+      ),
       this.facets,
       this.chips,
     );
+  }
+
+  /** A field that adds what is typed or chosen to a list. */
+  private makeWords(name: Words, placeholder: string, label: string) {
+    const known = h("datalist", { id: `known-${name}` });
+    const input = h("input", {
+      type: "text",
+      class: "word-input",
+      placeholder,
+      "aria-label": label,
+      list: known.id,
+      autocomplete: "off",
+      spellcheck: "false",
+      on: {
+        change: () => {
+          const word = input.value.trim();
+          if (!word || !this.route) return;
+          input.value = "";
+          this.change({ [name]: [...new Set([...this.route.params.getAll(name), word])] });
+        },
+      },
+    });
+    return { input, known };
   }
 
   private change(changes: Record<string, string | string[] | undefined>): void {
@@ -78,19 +95,48 @@ export class FilterBar {
     const f = filterOf(route.params);
     if (document.activeElement !== this.search) this.search.value = f.q;
     this.age.value = route.params.get("age") ?? "";
-    const byWait = new Map<string, number>();
+    if (this.groups !== groups) this.learn(groups);
+    this.words.label.input.hidden = this.words.label.known.childElementCount === 0 && f.labels.length === 0;
+    this.showStates(f);
+    const words = (name: Words, all: string[]) => all.map((w) => this.chip(name === "label" ? w : `in ${w}`, `Without the ${name} ${w}`, () => this.change({ [name]: all.filter((x) => x !== w) })));
+    fill(
+      this.chips,
+      f.site ? this.chip("one leak", "Show all places again", () => this.change({ site: undefined })) : null,
+      words("label", f.labels),
+      words("package", f.packages),
+      f.q || f.site || f.states.length || f.labels.length || f.packages.length || f.ageNs
+        ? button("Clear all", () => {
+            this.search.value = "";
+            this.change({ q: undefined, site: undefined, state: undefined, label: undefined, package: undefined, age: undefined });
+          }, { class: "plain" })
+        : null,
+    );
+  }
+
+  private learn(groups: Group[]): void {
+    this.groups = groups;
+    this.byWait = new Map();
     const labels = new Set<string>();
+    const packages = new Set<string>();
     for (const g of groups) {
-      byWait.set(g.wait, (byWait.get(g.wait) ?? 0) + g.count);
-      for (const [key, value] of g.labels) if (labels.size < kMostLabels) labels.add(`${key}=${value}`);
+      this.byWait.set(g.wait, (this.byWait.get(g.wait) ?? 0) + g.count);
+      for (const [key, value] of g.labels) if (labels.size < kMostKnown) labels.add(`${key}=${value}`);
+      for (const place of [g.blockedAt, g.createdBy]) {
+        for (const name of place ? packagesOf(place.function) : []) if (packages.size < kMostKnown) packages.add(name);
+      }
     }
-    this.label.hidden = labels.size === 0 && f.labels.length === 0;
-    fill(this.labels, [...labels].map((l) => h("option", { value: l })));
+    const offer = (name: Words, all: Set<string>) => fill(this.words[name].known, [...all].sort().map((value) => h("option", { value })));
+    offer("label", labels);
+    offer("package", packages);
+  }
+
+  private showStates(f: Filter): void {
     const chosen = new Set(f.states.map((s) => s.toLowerCase()));
-    const all = [...byWait].sort((a, b) => b[1] - a[1]);
-    const shown = all.filter(([name], i) => i < kMostFacets || chosen.has(name));
-    for (const state of f.states) if (!byWait.has(state)) shown.push([state, 0]);
-    const focused = this.facets.contains(document.activeElement) ? document.activeElement?.getAttribute("data-name") : null;
+    const all = [...this.byWait].sort((a, b) => b[1] - a[1]);
+    const shown = all.filter(([name], i) => this.isWhole || i < kMostFacets || chosen.has(name.toLowerCase()));
+    for (const state of f.states) if (!this.byWait.has(state)) shown.push([state, 0]);
+    const left = all.length - kMostFacets;
+    const focused = this.facets.contains(document.activeElement) ? (document.activeElement?.getAttribute("data-name") ?? null) : null;
     fill(
       this.facets,
       shown.map(([name, n]) => {
@@ -113,19 +159,26 @@ export class FilterBar {
           h("span", { class: "number" }, n ? count(n) : ""),
         );
       }),
-    );
-    if (focused) this.facets.querySelector<HTMLElement>(`[data-name="${CSS.escape(focused)}"]`)?.focus();
-    fill(
-      this.chips,
-      f.site ? this.chip("one leak", "Show all places again", () => this.change({ site: undefined })) : null,
-      f.labels.map((l) => this.chip(l, `Without the label ${l}`, () => this.change({ label: f.labels.filter((x) => x !== l) }))),
-      f.q || f.site || f.states.length || f.labels.length || f.ageNs
-        ? button("Clear all", () => {
-            this.search.value = "";
-            this.change({ q: undefined, site: undefined, state: undefined, label: undefined, age: undefined });
-          }, { class: "plain" })
+      left > 0
+        ? h(
+            "button",
+            {
+              type: "button",
+              class: "facet more",
+              "aria-expanded": String(this.isWhole),
+              "data-name": "",
+              on: {
+                click: () => {
+                  this.isWhole = !this.isWhole;
+                  if (this.route) this.showStates(filterOf(this.route.params));
+                },
+              },
+            },
+            this.isWhole ? "fewer" : `${left} more`,
+          )
         : null,
     );
+    if (focused !== null) this.facets.querySelector<HTMLElement>(`[data-name="${CSS.escape(focused)}"]`)?.focus();
   }
 
   private chip(text: string, title: string, click: () => void): HTMLElement {

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { expect, test } from "vitest";
 import { byUrgency } from "../views/now";
-import { parseFile } from "../views/compare";
+import { goroutinesOf, pack } from "../views/compare";
 import { changeClass } from "./flame_graph";
 import { h } from "./dom";
 import { queryOfTip } from "./svg_graph";
@@ -21,10 +21,19 @@ test("a node of a graph tells what to search for", () => {
   expect(queryOfTip("IO wait\nanimal: idle (46)")).toBe("");
 });
 
-test("files that hold no goroutines are told so", () => {
-  expect(() => parseFile("goroutine 1 [running]:")).toThrow(/no JSON/);
-  expect(() => parseFile("null")).toThrow(/no goroutines/);
-  expect(() => parseFile('{"schema":"weir.diff/1"}')).toThrow(/no goroutines/);
+test("files are packed, unless that makes them larger", async () => {
+  const text = new File(["goroutine 1 [running]:\n".repeat(1000)], "dump.txt");
+  expect((await pack(text)).size).toBeLessThan(1000);
+  const tiny = new File(["x"], "x");
+  expect(await pack(tiny)).toBe(tiny);
+});
+
+test("what has changed leads to its goroutines, while there are any", () => {
+  const entry = { change: "grown" as const, before: 1, after: 2, thread: false, stack: [{ function: "f", file: "/s/a.cc", line: 3 }] };
+  expect(goroutinesOf({ ...entry, site: "0x5" })).toBe("#/goroutines?site=0x5");
+  expect(goroutinesOf(entry)).toBe("#/goroutines?q=%2Fs%2Fa.cc%3A3");
+  expect(goroutinesOf({ ...entry, after: 0 })).toBeNull();
+  expect(goroutinesOf({ ...entry, stack: [] })).toBeNull();
 });
 
 test("the most certain first, then what grows", () => {

@@ -1,40 +1,47 @@
-// Compare: what changed between two points of the history, now, or a file that was saved before.
-import type { GroupsJson, KeptSnapshot, SnapshotJson } from "../api/types";
-import { clock, count, goroutines, signed } from "../model/format";
-import { type DiffEntry, diffOf } from "../model/diff";
+// Compare: what changed since a point of the history, or since a dump that was saved before. The
+// endpoint compares; a file is sent to it, and read there as every dump is.
+import type { KeptSnapshot } from "../api/types";
+import { type DiffEntry, type DiffJson, changesOf, decodeDiff } from "../model/diff";
 import { findPath, flameOf, pathId } from "../model/flame";
-import { choose, decodeGroups, filterOf, type Groups, groupsOfSnapshot, groupText } from "../model/groups";
+import { bytes, clock, count, goroutines, signed, wholePlace } from "../model/format";
+import { filterOf, type Groups, serverFilter } from "../model/groups";
 import { linkTo, type Route, withParams } from "../state/route";
 import { button, copyButton, fill, h, setText } from "../ui/dom";
 import { FilterBar } from "../ui/filter_bar";
 import { FlameGraph } from "../ui/flame_graph";
 import { loading, placeLine, stackList, troubleBox } from "../ui/parts";
+import { Picture } from "../ui/picture";
+import { queryOfTip } from "../ui/svg_graph";
 import type { Context, View } from "./view";
 
 const kMostRows = 300;
-const kMostFile = 256 << 20; // bytes
-const kSigns = { new: "＋ new", grown: "▲ grown", shrunk: "▼ shrunk", gone: "− gone" };
+const kMostFile = 256 << 20; // bytes, as it lies there
+const kMostSent = 8 << 20; // bytes, packed: what the endpoint takes
+const kTypingPause = 300; // ms
+const kSigns = { new: "+ new", grown: "▲ grown", shrunk: "▼ shrunk", gone: "− gone", unchanged: "= as before" };
 
 type Side = "base" | "to";
 
-/** A file's content: what `format=json` or `format=groups` gave. */
-export function parseFile(text: string): Groups {
-  let j: unknown;
-  try {
-    j = JSON.parse(text);
-  } catch {
-    throw new Error("The file is no JSON: save it with format=json, or by: weir dump FILE --format=json");
-  }
-  const schema = (j as { schema?: unknown } | null)?.schema;
-  if (schema === "weir.snapshot/1") return groupsOfSnapshot(j as SnapshotJson);
-  if (schema === "weir.groups/1") return decodeGroups(j as GroupsJson);
-  throw new Error("The file holds no goroutines: save it with format=json, or by: weir dump FILE --format=json");
+interface OpenFile {
+  name: string;
+  packed: Blob;
 }
 
-export function diffText(entries: DiffEntry[], before: number, after: number): string {
-  const head = `${signed(after - before)} goroutines: ${count(before)} to ${count(after)}\n`;
-  const rows = entries.slice(0, kMostRows).map((e) => `${e.change} ${signed(e.after - e.before)} (${e.before} to ${e.after})\n${groupText({ ...e.group, count: e.after })}`);
-  return [head, ...rows].join("\n");
+/** As it can be sent. Throws where it cannot. */
+export async function pack(file: File): Promise<Blob> {
+  if (file.size > kMostFile) throw new Error(`The file is larger than ${bytes(kMostFile)}. In a terminal: weir diff FILE ADDRESS`);
+  const packed = await new Response(file.stream().pipeThrough(new CompressionStream("gzip"))).blob();
+  // What is packed already only grows by that.
+  const smaller = packed.size < file.size ? packed : file;
+  if (smaller.size > kMostSent) throw new Error(`The file is too large to be sent, ${bytes(smaller.size)} when packed. In a terminal: weir diff FILE ADDRESS`);
+  return smaller;
+}
+
+/** Its goroutines that there are now; null: none are left, or nothing is known to find them by. */
+export function goroutinesOf(e: DiffEntry): string | null {
+  const at = wholePlace(e.stack[0]);
+  if (e.after === 0 || (!e.site && !at)) return null;
+  return linkTo("goroutines", e.site ? { site: e.site } : { q: at });
 }
 
 export class CompareView implements View {
@@ -45,30 +52,40 @@ export class CompareView implements View {
   private readonly headline = h("p", { class: "headline", role: "status" });
   private readonly trouble = h("div");
   private readonly rows = h("div", { class: "diff-rows" });
-  private readonly graph: FlameGraph;
+  private readonly flame: FlameGraph;
+  private readonly picture: Picture;
+  private readonly pictureTools: HTMLElement;
+  private readonly looks = h("div", { class: "switch", role: "group", "aria-label": "Shown as" });
   private readonly input: HTMLInputElement;
-  private readonly abort = new AbortController();
-  private readonly known = new Map<string, Groups>(); // kept snapshots, by id: they do not change
-  private files: { name: string; groups: Groups }[] = [];
-  private kept: KeptSnapshot[] = [];
-  private now: Groups | null = null;
+  private abort = new AbortController();
+  private readonly closed = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private files: OpenFile[] = [];
+  private kept: KeptSnapshot[] | null = null;
+  private groups: Groups | null = null; // what one can choose from
+  private diff: DiffJson | null = null;
+  private shown = ""; // what `diff` is of
+  private drawn = ""; // what the picture is of
   private route: Route | null = null;
-  private turn = 0; // of comparisons: an answer to an earlier question is dropped
-  private last: { entries: DiffEntry[]; before: number; after: number } = { entries: [], before: 0, after: 0 };
   private readonly onSnapshot = () => void this.list();
 
   constructor(private readonly context: Context) {
-    this.filter = new FilterBar(context.go, { ages: false });
+    this.filter = new FilterBar(context.go);
     this.search = this.filter.search;
     const select = (side: Side, label: string) =>
       h("select", { "aria-label": label, on: { change: () => this.route && context.go(withParams(this.route, { [side]: this.selects[side].value, at: undefined }), true) } });
     this.selects = { base: select("base", "Before"), to: select("to", "After") };
-    this.graph = new FlameGraph({
+    this.flame = new FlameGraph({
       label: "Differential flame graph: what grew and what shrank",
       isDifference: true,
       zoom: (n) => this.route && context.go(withParams(this.route, { at: pathId(n) || undefined })),
     });
-    this.input = h("input", { type: "file", accept: ".json,application/json", hidden: true, on: { change: () => void this.take(this.input.files) } });
+    this.picture = new Picture("Call graph of the difference", "difference.svg", (tip) => {
+      const q = queryOfTip(tip);
+      if (q && this.route) context.go(withParams(this.route, { q }));
+    });
+    this.pictureTools = h("span", { class: "switch", hidden: true }, this.picture.tools);
+    this.input = h("input", { type: "file", hidden: true, "aria-label": "A saved dump", on: { change: () => void this.take(this.input.files) } });
     this.element = h(
       "div",
       {
@@ -95,54 +112,65 @@ export class CompareView implements View {
         button("Keep a snapshot now", () => void this.keep()),
         button("Open a file…", () => this.input.click()),
         this.input,
-        copyButton("Copy as text", () => this.text()),
+        copyButton("Copy as text", () => this.ask("text").then((r) => r.text())),
+        copyButton("Copy as Markdown", () => this.ask("markdown").then((r) => r.text())),
       ),
-      h("p", { class: "quiet drop-hint" }, "A file that was saved with format=json can be dropped here."),
+      h("p", { class: "quiet drop-hint" }, "A saved dump can be dropped here: JSON, pprof, or text as of debug=1 and debug=2; of Go programs, too."),
       this.filter.element,
       this.trouble,
       this.headline,
-      this.graph.element,
+      h("div", { class: "bar-line" }, this.looks, this.pictureTools),
+      this.flame.element,
+      this.picture.box,
       this.rows,
     );
+    this.picture.box.hidden = true;
+    this.flame.element.hidden = true;
     context.live.addEventListener("snapshot", this.onSnapshot);
   }
 
   show(route: Route): void {
+    const first = this.route === null;
     this.route = route;
-    if (this.kept.length === 0 && this.files.length === 0) void this.list();
-    else void this.compare();
+    this.showSelects();
+    this.filter.show(route, this.groups?.groups ?? []);
+    this.showLooks();
+    this.draw();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.compare(false), first ? 0 : kTypingPause);
+    if (first) void this.list();
   }
 
   refresh(): void {
-    this.now = null;
+    void this.compare(true);
     void this.list();
   }
 
   close(): void {
+    clearTimeout(this.timer);
     this.context.live.removeEventListener("snapshot", this.onSnapshot);
     this.abort.abort(new DOMException("closed", "AbortError"));
+    this.closed.abort(new DOMException("closed", "AbortError"));
   }
 
   private fail(e: unknown, again: () => void): void {
-    fill(this.trouble, troubleBox(e, again));
+    const box = troubleBox(e, again);
+    if (box) fill(this.trouble, box);
   }
 
   private async list(): Promise<void> {
     try {
-      const j = await this.context.client.json<{ snapshots: KeptSnapshot[] }>("snapshots", {}, this.abort.signal);
-      this.kept = j.snapshots;
+      this.kept = (await this.context.client.json<{ snapshots: KeptSnapshot[] }>("snapshots", {}, this.closed.signal)).snapshots;
+      this.showSelects();
     } catch (e) {
       this.fail(e, () => void this.list());
-      if (this.files.length === 0) return;
     }
-    await this.compare();
   }
 
   private async keep(): Promise<void> {
     try {
-      const k = await this.context.client.post<KeptSnapshot>("snapshots", this.abort.signal);
-      this.now = null;
-      this.kept = (await this.context.client.json<{ snapshots: KeptSnapshot[] }>("snapshots", {}, this.abort.signal)).snapshots;
+      const k = (await (await this.context.client.post("snapshots", {}, undefined, this.closed.signal)).json()) as KeptSnapshot;
+      await this.list();
       if (this.route) this.context.go(withParams(this.route, { base: String(k.id), to: undefined }), true);
     } catch (e) {
       this.fail(e, () => void this.keep());
@@ -153,9 +181,7 @@ export class CompareView implements View {
     const file = files?.[0];
     if (!file) return;
     try {
-      if (file.size > kMostFile) throw new Error(`The file is larger than ${kMostFile >> 20} MiB.`);
-      this.files.push({ name: file.name, groups: parseFile(await file.text()) });
-      fill(this.trouble);
+      this.files.push({ name: file.name, packed: await pack(file) });
       this.input.value = "";
       if (this.route) this.context.go(withParams(this.route, { base: `file${this.files.length - 1}`, at: undefined }), true);
     } catch (e) {
@@ -163,85 +189,126 @@ export class CompareView implements View {
     }
   }
 
-  private async groupsOf(name: string): Promise<Groups> {
-    if (name === "now") return (this.now ??= await this.context.groups.load(true, this.abort.signal));
-    if (name.startsWith("file")) {
-      const file = this.files[Number(name.slice(4))];
-      if (!file) throw new Error("That was a file: open it once more.");
-      return file.groups;
-    }
-    const have = this.known.get(name);
-    if (have) return have;
-    const groups = decodeGroups(await this.context.client.json<GroupsJson>("snapshots", { id: name, format: "groups" }, this.abort.signal));
-    this.known.set(name, groups);
-    return groups;
+  private params(): Record<string, string | string[]> {
+    const p = this.route?.params ?? new URLSearchParams();
+    const id = (side: Side) => {
+      const value = p.get(side) ?? "";
+      return /^\d+$/.test(value) ? value : "";
+    };
+    return { base: id("base"), to: id("to"), ...serverFilter(filterOf(p)) };
   }
 
-  private chosen(): Record<Side, string> {
-    const p = this.route?.params;
-    return { base: p?.get("base") ?? String(this.kept[0]?.id ?? "now"), to: p?.get("to") ?? "now" };
+  private async ask(format: string, signal = this.closed.signal): Promise<Response> {
+    const base = this.route?.params.get("base") ?? "";
+    const params = { ...this.params(), format };
+    if (!base.startsWith("file")) return this.context.client.ask("diff", params, { signal });
+    const file = this.files[Number(base.slice(4))];
+    if (!file) throw new Error("That was a file: open it once more.");
+    return this.context.client.post("diff", params, file.packed, signal);
+  }
+
+  private isPicture(): boolean {
+    return this.route?.params.get("as") === "graph";
+  }
+
+  private showLooks(): void {
+    const isPicture = this.isPicture();
+    fill(
+      this.looks,
+      [false, true].map((picture) =>
+        button(picture ? "Call graph" : "Flame graph", () => this.route && this.context.go(withParams(this.route, { as: picture ? "graph" : undefined }), true), {
+          "aria-pressed": String(picture === isPicture),
+        }),
+      ),
+    );
+    this.flame.element.hidden = isPicture || !this.diff;
+    this.picture.box.hidden = this.pictureTools.hidden = !isPicture;
   }
 
   private showSelects(): void {
-    const chosen = this.chosen();
-    const options: [string, string][] = [
-      ["now", "now"],
-      ...[...this.kept].reverse().map((k): [string, string] => [String(k.id), `${clock(k.taken_at_ns)}: ${goroutines(k.goroutines)}${k.asked ? ", asked for" : ""}`]),
-      ...this.files.map((f, i): [string, string] => [`file${i}`, `file ${f.name}: ${goroutines(f.groups.total)}`]),
-    ];
+    const kept = [...(this.kept ?? [])].reverse();
+    const name = (k: KeptSnapshot) => `${clock(k.taken_at_ns)}: ${goroutines(k.goroutines)}${k.asked ? ", asked for" : ""}`;
+    const options: Record<Side, [string, string][]> = {
+      base: [
+        ["", "the oldest that is kept"],
+        ...this.files.map((f, i): [string, string] => [`file${i}`, `file ${f.name}`]),
+        ...kept.map((k): [string, string] => [String(k.id), name(k)]),
+      ],
+      to: [["", "now"], ...kept.map((k): [string, string] => [String(k.id), name(k)])],
+    };
     for (const side of ["base", "to"] as const) {
-      const known = options.some(([value]) => value === chosen[side]);
+      const chosen = this.route?.params.get(side) ?? "";
+      const isListed = options[side].some(([value]) => value === chosen);
       fill(
         this.selects[side],
-        options.map(([value, text]) => h("option", { value, selected: value === chosen[side] }, text)),
-        known ? null : h("option", { value: chosen[side], selected: true }, `${chosen[side]}: not kept any more`),
+        options[side].map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
+        isListed ? null : h("option", { value: chosen, selected: true }, this.kept ? `${chosen}: not there any more` : chosen),
       );
     }
   }
 
-  private async compare(): Promise<void> {
-    const turn = ++this.turn;
-    const route = this.route;
-    if (!route) return;
-    this.showSelects();
-    const chosen = this.chosen();
-    if (this.rows.childElementCount === 0) fill(this.trouble, loading("Comparing…"));
+  private async compare(anew: boolean): Promise<void> {
+    if (!this.route) return;
+    const wanted = JSON.stringify([this.route.params.get("base"), this.params()]);
+    if (wanted === this.shown && !anew) return this.drawPicture(wanted);
+    this.abort.abort(new DOMException("another one", "AbortError"));
+    this.abort = new AbortController();
+    const { signal } = this.abort;
+    if (wanted !== this.shown) fill(this.trouble, loading("Comparing…"));
     try {
-      const base = await this.groupsOf(chosen.base);
-      const to = await this.groupsOf(chosen.to);
-      if (turn !== this.turn) return; // something else was asked for meanwhile
+      this.diff = decodeDiff((await (await this.ask("json", signal)).json()) as DiffJson);
+      this.shown = wanted;
+      this.drawn = "";
       fill(this.trouble);
-      this.draw(base, to, route);
+      this.draw();
+      this.groups = await this.context.groups.load(anew, signal);
+      if (this.route) this.filter.show(this.route, this.groups.groups);
+      await this.drawPicture(wanted);
     } catch (e) {
-      if (turn === this.turn) this.fail(e, () => void this.compare());
+      this.fail(e, () => void this.compare(true));
     }
   }
 
-  private text(): string {
-    return diffText(this.last.entries, this.last.before, this.last.after);
+  private async drawPicture(wanted: string): Promise<void> {
+    if (!this.isPicture() || this.drawn === wanted) return;
+    fill(this.trouble, loading("Drawing…"));
+    try {
+      this.picture.show(await (await this.ask("svg", this.abort.signal)).text());
+      this.drawn = wanted;
+      fill(this.trouble);
+    } catch (e) {
+      this.picture.clear();
+      this.fail(e, () => void this.drawPicture(wanted));
+    }
   }
 
-  private draw(base: Groups, to: Groups, route: Route): void {
-    const f = filterOf(route.params);
-    this.filter.show(route, to.groups);
-    const before = choose(base.groups, f);
-    const after = choose(to.groups, f);
-    const entries = diffOf(before, after);
-    const root = flameOf(after, "stack", before);
-    this.last = { entries, before: root.before, after: root.count };
-    const seconds = (to.takenAtNs - base.takenAtNs) / 1e9;
-    const rate = seconds > 5 ? `, ${signed(((root.count - root.before) * 60) / seconds)} a minute` : "";
-    setText(this.headline, `${signed(root.count - root.before)} goroutines: ${count(root.before)} at ${clock(base.takenAtNs)}, ${count(root.count)} at ${clock(to.takenAtNs)}${rate}`);
-    this.graph.show(root, findPath(root, route.params.get("at") ?? "") ?? root);
+  private draw(): void {
+    const { diff, route } = this;
+    if (!diff || !route) return;
+    const time = (side: { taken_at_ns?: number }) => (side.taken_at_ns ? ` at ${clock(side.taken_at_ns)}` : "");
+    const before = diff.old.total;
+    const after = diff.now.total;
+    const seconds = ((diff.now.taken_at_ns ?? 0) - (diff.old.taken_at_ns ?? 0)) / 1e9;
+    const rate = diff.old.taken_at_ns && diff.same_process && seconds > 5 ? `, ${signed(((after - before) * 60) / seconds)} a minute` : "";
+    setText(this.headline, `${signed(after - before)} goroutines: ${count(before)}${time(diff.old)}, ${count(after)}${time(diff.now)}${rate}${diff.same_process ? "" : `. ${diff.same_process_why}`}`);
+    const root = flameOf(
+      diff.entries.map((e) => ({ stack: e.stack, wait: e.wait, createdBy: e.created_by, count: e.after, before: e.before })),
+      "stack",
+    );
+    this.flame.show(root, findPath(root, route.params.get("at") ?? "") ?? root);
+    this.showLooks();
+    const changes = changesOf(diff);
     fill(
       this.rows,
-      entries.length === 0 ? h("p", { class: "good" }, "Nothing has changed.") : entries.slice(0, kMostRows).map((e) => this.row(e)),
-      entries.length > kMostRows ? h("p", { class: "quiet" }, `${count(entries.length - kMostRows)} more groups have changed less.`) : null,
+      changes.length === 0 ? h("p", { class: "good" }, "Nothing has changed.") : changes.slice(0, kMostRows).map((e) => this.row(e)),
+      changes.length > kMostRows ? h("p", { class: "quiet" }, `${count(changes.length - kMostRows)} more groups have changed less. Copy as text has all of them.`) : null,
     );
   }
 
   private row(e: DiffEntry): HTMLElement {
-    const g = e.group;
+    const link = goroutinesOf(e);
+    // Where it is stuck on the user's behalf, where that is known; else its innermost function.
+    const at = this.groups?.groups.find((g) => e.site !== undefined && g.site === e.site)?.blockedAt ?? e.stack[0];
     return h(
       "details",
       { class: `diff-row ${e.change}` },
@@ -251,14 +318,14 @@ export class CompareView implements View {
         h("span", { class: "change" }, kSigns[e.change]),
         h("strong", { class: "number" }, signed(e.after - e.before)),
         h("span", { class: "quiet number" }, `${count(e.before)} → ${count(e.after)}`),
-        h("span", { class: "wait" }, g.wait),
-        placeLine(g.blockedAt ?? g.stack[0]),
+        h("span", { class: "wait" }, e.wait ?? ""),
+        placeLine(at),
       ),
       h("h3", {}, "Stack"),
-      stackList(g.stack),
+      stackList(e.stack),
       h("h3", {}, "Made at"),
-      placeLine(g.createdBy),
-      g.site ? h("p", { class: "actions" }, h("a", { class: "button", href: linkTo("goroutines", { site: g.site }) }, "Goroutines")) : null,
+      placeLine(e.created_by),
+      link ? h("p", { class: "actions" }, h("a", { class: "button", href: link }, "Goroutines")) : null,
     );
   }
 }

@@ -1,6 +1,6 @@
 // Goroutines: groups that look the same, most of them first; each with its stack and its members.
 import type { SnapshotJson } from "../api/types";
-import { ago, bytes, compact, count, duration, goroutines, perMinute, shortPlace, wholePlace } from "../model/format";
+import { ago, bytes, compact, count, duration, goroutines, perMinute, shortPlace } from "../model/format";
 import { choose, filterOf, type Group, type Groups, groupText, serverFilter, sum } from "../model/groups";
 import { linkTo, type Route, withParams } from "../state/route";
 import { button, copyButton, fill, h, save, setText } from "../ui/dom";
@@ -150,7 +150,6 @@ export class GoroutinesView implements View {
   }
 
   private showGroup(g: Group): void {
-    const at = wholePlace(g.blockedAt);
     const list = h("div", { class: "members" }, loading("Asking for its goroutines…"));
     fill(
       this.details,
@@ -160,8 +159,8 @@ export class GoroutinesView implements View {
         { class: "actions" },
         copyButton("Copy", () => groupText(g)),
         h("a", { class: "button", href: linkTo("flame", { site: g.site }) }, "Flame graph"),
-        at ? h("a", { class: "button", href: linkTo("waits", { q: at }) }, "Wait graph") : null,
-        h("a", { class: "button", href: linkTo("compare", { q: at }) }, "What changed"),
+        h("a", { class: "button", href: linkTo("waits", { site: g.site }) }, "Wait graph"),
+        h("a", { class: "button", href: linkTo("compare", { site: g.site }) }, "What changed"),
       ),
       g.labels.length > 0
         ? h("p", { class: "labels" }, g.labels.map(([k, v]) => h("a", { class: "chip", href: linkTo("goroutines", { label: `${k}=${v}` }) }, `${k}=${v}`)))
@@ -188,7 +187,7 @@ export class GoroutinesView implements View {
   }
 
   private async saveProfile(): Promise<void> {
-    const asked = serverFilter(filterOf(this.route?.params ?? new URLSearchParams()), this.groups?.groups ?? []);
+    const asked = serverFilter(filterOf(this.route?.params ?? new URLSearchParams()));
     try {
       const response = await this.context.client.ask("goroutine", asked, { signal: this.abort.signal });
       save(await response.blob(), "goroutine.pb.gz");

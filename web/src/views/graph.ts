@@ -1,14 +1,18 @@
 // Call graph and wait graph: drawn by the endpoint, moved and zoomed here.
-import type { GroupsJson } from "../api/types";
-import { decodeGroups, filterOf, serverFilter, type Groups } from "../model/groups";
+import { filterOf, type Groups, serverFilter } from "../model/groups";
 import { type Route, withParams } from "../state/route";
-import { button, copyButton, fill, h, save } from "../ui/dom";
+import { button, copyButton, fill, h } from "../ui/dom";
 import { FilterBar } from "../ui/filter_bar";
 import { loading, troubleBox } from "../ui/parts";
-import { PanZoom, queryOfTip, safeSvg } from "../ui/svg_graph";
+import { Picture } from "../ui/picture";
+import { queryOfTip } from "../ui/svg_graph";
 import type { Context, View } from "./view";
 
 const kTypingPause = 300; // ms: each letter would cost a capture and a picture
+const kNotes = {
+  calls: "Boxes are functions, larger where more goroutines are; arrows are calls. Click a box to see its goroutines alone.",
+  waits: "Boxes wait for diamonds, which boxes hold. Red can never go on. Click a box to see it alone.",
+};
 
 export class GraphView implements View {
   readonly element: HTMLElement;
@@ -16,24 +20,21 @@ export class GraphView implements View {
   private readonly filter: FilterBar;
   private readonly trouble = h("div");
   private readonly note = h("p", { class: "quiet" });
-  private readonly box: HTMLElement;
-  private readonly pan: PanZoom;
+  private readonly picture: Picture;
   private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private groups: Groups | null = null;
   private route: Route | null = null;
-  private asked = "";
-  private picture = "";
+  private shown = ""; // what the picture is of
 
   constructor(
     private readonly context: Context,
     private readonly kind: "calls" | "waits",
   ) {
-    this.filter = new FilterBar(context.go, { ages: false });
+    this.filter = new FilterBar(context.go);
     this.search = this.filter.search;
     const title = kind === "calls" ? "Call graph" : "Wait graph";
-    this.box = h("div", { class: "graph-box", tabindex: "0", role: "application", "aria-label": `${title}: arrow keys move, plus and minus zoom, 0 shows all. The same in words: Copy as text.` });
-    this.pan = new PanZoom(this.box, (tip) => {
+    this.picture = new Picture(title, `${kind}.svg`, (tip) => {
       const q = queryOfTip(tip);
       if (q && this.route) context.go(withParams(this.route, { q }));
     });
@@ -45,22 +46,18 @@ export class GraphView implements View {
       h(
         "div",
         { class: "bar-line" },
-        h("span", { class: "switch", role: "group", "aria-label": "Zoom" },
-          button("−", () => this.pan.zoom(0.8), { "aria-label": "Smaller" }),
-          button("+", () => this.pan.zoom(1.25), { "aria-label": "Larger" }),
-          button("All", () => this.pan.fit())),
+        this.picture.tools,
         button("Look anew", () => this.refresh()),
-        kind === "waits" ? copyButton("Copy as text", () => context.client.text("graph", { ...this.params(), format: "text" })) : null,
-        button("Save as SVG", () => this.picture && save(new Blob([this.picture], { type: "image/svg+xml" }), `${kind}.svg`)),
+        copyButton("Copy as text", () => (kind === "waits" ? context.client.text("graph", { ...this.params(), format: "text" }) : context.client.text("goroutine", { ...this.params(), debug: 1 }))),
         this.note,
       ),
       this.trouble,
-      this.box,
+      this.picture.box,
     );
   }
 
   private params() {
-    return { kind: this.kind, ...serverFilter(filterOf(this.route?.params ?? new URLSearchParams()), this.groups?.groups ?? []) };
+    return { kind: this.kind, ...serverFilter(filterOf(this.route?.params ?? new URLSearchParams())) };
   }
 
   show(route: Route): void {
@@ -81,27 +78,23 @@ export class GraphView implements View {
   }
 
   private async load(anew: boolean): Promise<void> {
+    const asked = JSON.stringify(this.params());
+    if (asked === this.shown && !anew) return fill(this.trouble);
     this.abort.abort(new DOMException("another one", "AbortError"));
     this.abort = new AbortController();
     const { signal } = this.abort;
     try {
-      if (!this.groups || anew) {
-        fill(this.trouble, loading("Looking at all goroutines…"));
-        const j = await this.context.client.json<GroupsJson>("goroutine", { format: "groups" }, signal);
-        this.groups = decodeGroups(j);
-        if (this.route) this.filter.show(this.route, this.groups.groups);
-      }
-      const asked = JSON.stringify(this.params());
-      if (asked === this.asked && !anew) return fill(this.trouble);
       fill(this.trouble, loading("Drawing…"));
       const text = await this.context.client.text("graph", { ...this.params(), format: "svg" }, signal);
-      this.asked = asked;
-      this.picture = text;
-      this.pan.show(safeSvg(text));
+      this.picture.show(text);
+      this.shown = asked;
       fill(this.trouble);
-      fill(this.note, this.kind === "calls" ? "Boxes are functions, larger where more goroutines are; arrows are calls. Click a box to see its goroutines alone." : "Boxes wait for diamonds, which boxes hold. Red can never go on. Click a box to see it alone.");
+      fill(this.note, kNotes[this.kind]);
+      // What one can choose from comes after the picture, which is what was asked for.
+      this.groups = await this.context.groups.load(anew, signal);
+      if (this.route) this.filter.show(this.route, this.groups.groups);
     } catch (e) {
-      this.asked = "";
+      this.shown = "";
       const box = troubleBox(e, () => this.refresh());
       if (box) fill(this.trouble, box);
     }

@@ -217,7 +217,6 @@ export class NowView implements View {
       },
       "Stack and evidence",
     );
-    const at = wholePlace(f.blocked_at);
     return h(
       "article",
       { class: `card ${f.certainty}` },
@@ -247,8 +246,8 @@ export class NowView implements View {
         { class: "actions" },
         toggle,
         h("a", { class: "button", href: linkTo("goroutines", { site: f.site }), "data-focus": `${f.site}-gs` }, "Goroutines"),
-        at ? h("a", { class: "button", href: linkTo("waits", { q: at }), "data-focus": `${f.site}-waits` }, "Wait graph") : null,
-        h("a", { class: "button", href: linkTo("compare", { q: at }), "data-focus": `${f.site}-diff` }, "What changed"),
+        h("a", { class: "button", href: linkTo("waits", { site: f.site }), "data-focus": `${f.site}-waits` }, "Wait graph"),
+        h("a", { class: "button", href: linkTo("compare", { site: f.site }), "data-focus": `${f.site}-diff` }, "What changed"),
         copyButton("Copy", () => findingText(f)),
       ),
       details,
