@@ -113,9 +113,10 @@ void introduce(const std::string& url) {
         u, u + kUnix.size());
   } else {
     std::printf(
-        "weir-leakzoo: %s/debug/\n  curl '%s/debug/goroutine?debug=2'\n  go tool pprof -top "
-        "%s/debug/pprof/goroutine\n",
-        u, u, u);
+        "weir-leakzoo: %s/debug/\n  the page: %s/debug/ui/\n  curl '%s/debug/goroutine?debug=2'\n  "
+        "go tool pprof "
+        "-top %s/debug/pprof/goroutine\n",
+        u, u, u, u);
   }
   std::fflush(stdout);
 }
