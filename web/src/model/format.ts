@@ -86,3 +86,16 @@ export function clock(ns: number): string {
 export function ago(ms: number): string {
   return ms < 1500 ? "just now" : `${duration(ms * 1e6)} ago`;
 }
+
+/** A function's name in as many characters: without arguments, then without what it is in, from the
+ * outside on; its own name always stays. */
+export function shortened(name: string, characters: number): string {
+  if (name.length <= characters) return name;
+  let rest = name.replace(/(?<=[^.(])\(.*$/s, ""); // but not Go's "(*conn)"
+  while (rest.length > characters) {
+    const next = /^[^:/<([]*(::|\/)/.exec(rest);
+    if (!next) break;
+    rest = rest.slice(next[0].length);
+  }
+  return rest;
+}

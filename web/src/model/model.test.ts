@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { GroupsJson, Point, SnapshotJson } from "../api/types";
 import { changesOf, decodeDiff, type DiffEntry, type DiffJson } from "./diff";
 import { findPath, flameOf, folded, layout, pathId, weight } from "./flame";
-import { bytes, compact, duration, perMinute, shortPlace, signed } from "./format";
+import { bytes, compact, duration, perMinute, shortened, shortPlace, signed } from "./format";
 import { addSight, noObject, relationsOf, type Goroutine, type Sight } from "./goroutine";
 import { choose, decodeGroups, filterOf, finder, type Group, groupKey, groupText, isInPackage, packagesOf, serverFilter } from "./groups";
 import { append, kMostRows, largestWaits, resample, type Row, rowOf, rowsOfTrend } from "./series";
@@ -32,6 +32,15 @@ describe("format", () => {
     expect(shortPlace({ function: "f", file: "/a/b/c/d.cc", line: 7 })).toBe("c/d.cc:7");
     expect(shortPlace({ function: "f" })).toBe("");
   });
+});
+
+test("names in few characters", () => {
+  const name = "weir::http::Server::serve(std::string const&)";
+  expect([99, 30, 20, 13, 3].map((n) => shortened(name, n))).toEqual([name, "weir::http::Server::serve", "http::Server::serve", "Server::serve", "serve"]);
+  expect(shortened("net/http.(*conn).serve", 18)).toBe("http.(*conn).serve");
+  expect(shortened("zoo::Pool<a::b>::run()", 5)).toBe("Pool<a::b>::run");
+  expect(shortened("(anonymous namespace)::f(int)", 10)).toBe("(anonymous namespace)::f");
+  expect(shortened("main", 1)).toBe("main");
 });
 
 describe("groups", () => {

@@ -15,7 +15,7 @@ export type Status =
 const kFirstPause = 1000;
 const kLongestPause = 15_000;
 const kFindingsPause = 3000; // between two looks at the findings
-const kSeriesEvery = 60_000;
+const kSeriesEvery = 20_000;
 const kMostSeries = 200;
 const kMostPoints = 120; // of a sparkline
 

@@ -57,8 +57,7 @@ export class FilterBar {
         Object.values(this.words).map(({ input, known }) => [input, known]),
         this.age,
       ),
-      this.facets,
-      this.chips,
+      h("div", { class: "filter-choices" }, this.facets, this.chips),
     );
   }
 

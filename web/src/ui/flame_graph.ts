@@ -1,10 +1,11 @@
 // Draws a tree of stacks, the outermost frame at the top. Boxes are elements placed by shares of the
 // width; only one of them is in the order of the Tab key, the arrows go on from there.
-import { count, signed, wholePlace } from "../model/format";
+import { count, shortened, signed, wholePlace } from "../model/format";
 import { type Box, type FlameNode, layout, weight } from "../model/flame";
 import { fill, h, setText } from "./dom";
 
 const kRow = 22; // px, as in style.css
+const kCharacter = 7.2; // px: how wide one is, about
 const kTints = 6;
 
 function tint(n: FlameNode): string {
@@ -74,8 +75,14 @@ export class FlameGraph {
         "aria-label": this.text(n),
         style: { left: `${box.left * 100}%`, width: `${box.width * 100}%`, top: `${box.row * kRow}px` },
       },
-      this.options.isDifference && n.count !== n.before ? `${signed(n.count - n.before)} ${n.title}` : n.title,
+      this.label(n, box.width),
     );
+  }
+
+  private label(n: FlameNode, share: number): string {
+    const delta = this.options.isDifference && n.count !== n.before ? `${signed(n.count - n.before)} ` : "";
+    const characters = Math.floor((share * this.boxesElement.clientWidth - 8) / kCharacter);
+    return delta + (n.title.startsWith("[") ? n.title : shortened(n.title, characters - delta.length));
   }
 
   private text(n: FlameNode): string {

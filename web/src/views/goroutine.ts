@@ -10,6 +10,7 @@ import { loading, placeLine, sparkline, stackList, troubleBox } from "../ui/part
 import type { Context, View } from "./view";
 
 const kCompanions = 50;
+const kAtOnce = 8; // of them; the others can be unfolded
 const kEveryMs = 2000;
 const kRest = 10; // times as long as a look has taken
 
@@ -191,6 +192,8 @@ export class GoroutineView implements View {
           r.parents.length === 0 && !r.goneParent ? h("p", { class: "quiet" }, "The program itself.") : null,
           h("ol", { class: "relations" }, r.parents.map(link)),
           r.goneParent ? h("p", { class: "quiet" }, `Goroutine ${r.goneParent} before that, which has ended.`) : null,
+          h("h2", {}, "Seen doing"),
+          this.sights,
         ),
         h(
           "div",
@@ -199,15 +202,8 @@ export class GoroutineView implements View {
           self.objects.length === 0 ? h("p", { class: "quiet" }, noObject(self)) : null,
           self.objects.map((o) => objectBox(o, r)),
           r.owners.length > 0 ? [h("h2", {}, "Who holds it"), h("ul", { class: "relations" }, r.owners.map(link))] : null,
-          self.objects.length > 0
-            ? [
-                h("h2", {}, r.companions.length >= kCompanions ? `Who else waits there (the first ${count(r.companions.length)})` : "Who else waits there"),
-                r.companions.length === 0 ? h("p", { class: "quiet" }, "Nobody.") : h("ul", { class: "relations" }, r.companions.map(link)),
-              ]
-            : null,
+          self.objects.length > 0 ? companions(r.companions) : null,
           this.kind,
-          h("h2", {}, "Seen doing"),
-          this.sights,
         ),
       ),
     );
@@ -220,8 +216,25 @@ function objectBox(o: WaitedFor, r: Relations): HTMLElement {
     { class: "object" },
     h("h3", {}, `${o.kind} `, h("span", { class: "quiet" }, o.address)),
     h("dl", { class: "facts" }, o.facts.map(([what, value]) => [h("dt", {}, what), h("dd", {}, typeof value === "string" ? value : placeLine(value))])),
-    o.owner
-      ? h("p", {}, "Held by ", h("a", { href: linkTo("goroutine", { id: String(o.owner) }) }, `goroutine ${o.owner}`), r.owners.some((g) => g.goid === o.owner) ? "." : ", which has ended: nobody will ever let it go.")
-      : null,
+    o.owner ? h("p", {}, "Held by ", ownerText(o.owner, r)) : null,
+  );
+}
+
+function ownerText(owner: number, r: Relations): (HTMLElement | string)[] {
+  const name = `goroutine ${owner}`;
+  if (!r.owners.some((g) => g.goid === owner)) return [`${name}, which has ended: nobody will ever let it go.`];
+  return [h("a", { href: linkTo("goroutine", { id: String(owner) }) }, name), "."];
+}
+
+function companions(all: Goroutine[]): HTMLElement {
+  const list = (some: Goroutine[]) => h("ul", { class: "relations" }, some.map(link));
+  const more = all.slice(kAtOnce);
+  const whole = all.length >= kCompanions ? ` (the first ${count(all.length)})` : "";
+  return h(
+    "section",
+    {},
+    h("h2", {}, `Who else waits there${whole}`),
+    all.length === 0 ? h("p", { class: "quiet" }, "Nobody.") : list(all.slice(0, kAtOnce)),
+    more.length > 0 ? h("details", {}, h("summary", {}, `${more.length} more`), list(more)) : null,
   );
 }
