@@ -88,13 +88,13 @@ export function ago(ms: number): string {
 }
 
 /** A function's name in as many characters: without arguments, then without what it is in, from the
- * outside on; its own name always stays. */
+ * outside on; its own name always stays, which a lambda has not. */
 export function shortened(name: string, characters: number): string {
   if (name.length <= characters) return name;
   let rest = name.replace(/(?<=[^.(])\(.*$/s, ""); // but not Go's "(*conn)"
   while (rest.length > characters) {
     const next = /^[^:/<([]*(::|\/)/.exec(rest);
-    if (!next) break;
+    if (!next || rest.startsWith("lambda", next[0].length)) break;
     rest = rest.slice(next[0].length);
   }
   return rest;

@@ -40,6 +40,7 @@ test("names in few characters", () => {
   expect(shortened("net/http.(*conn).serve", 18)).toBe("http.(*conn).serve");
   expect(shortened("zoo::Pool<a::b>::run()", 5)).toBe("Pool<a::b>::run");
   expect(shortened("(anonymous namespace)::f(int)", 10)).toBe("(anonymous namespace)::f");
+  expect(shortened("zoo::start::lambda::lambda", 5)).toBe("start::lambda::lambda");
   expect(shortened("main", 1)).toBe("main");
 });
 

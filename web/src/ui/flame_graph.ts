@@ -82,7 +82,9 @@ export class FlameGraph {
   private label(n: FlameNode, share: number): string {
     const delta = this.options.isDifference && n.count !== n.before ? `${signed(n.count - n.before)} ` : "";
     const characters = Math.floor((share * this.boxesElement.clientWidth - 8) / kCharacter);
-    return delta + (n.title.startsWith("[") ? n.title : shortened(n.title, characters - delta.length));
+    if (!n.place?.file) return delta + n.title; // a wait reason, or all
+    const before = delta + (n.title === n.place.function ? "" : "by ");
+    return before + shortened(n.place.function, characters - before.length);
   }
 
   private text(n: FlameNode): string {
