@@ -150,39 +150,14 @@ void read_body(const weir::detail::http_body& body, Goroutine& g) noexcept {
   g.object_count = g.objects_total = 1;
 }
 
-ObjectKind object_kind(const G* gp) noexcept {
-  if (!gp->waitobj) return ObjectKind::none;
-  switch (gp->waitreason) {
-    case WaitReason::chan_receive:
-    case WaitReason::chan_send:
-    case WaitReason::select:
-      return gp->waits_for ? ObjectKind::http_body : ObjectKind::chan;
-    case WaitReason::mutex_lock:
-      return ObjectKind::mutex;
-    case WaitReason::rwmutex_rlock:
-    case WaitReason::rwmutex_lock:
-      return ObjectKind::rwmutex;
-    case WaitReason::waitgroup_wait:
-      return ObjectKind::waitgroup;
-    case WaitReason::io_wait:
-      return ObjectKind::io;
-    case WaitReason::cond_wait:
-      return ObjectKind::cond;
-    case WaitReason::semacquire:
-      return ObjectKind::semaphore;
-    default:
-      return ObjectKind::none;
-  }
-}
-
 // The wait record of a G that waits and cannot stop waiting now: held, or a thread in our signal
 // handler.
 void read_wait(const G* gp, Goroutine& g, Detail detail) noexcept {
   g.wait_reason = gp->waitreason;
-  g.object_kind = object_kind(gp);
+  const void* at = gp->waitobj;
+  g.object_kind = at ? object_kind(gp->waitreason, gp->waits_for != nullptr) : ObjectKind::none;
   if (detail == Detail::group) return;
   g.context = gp->wait_context;
-  const void* at = gp->waitobj;
   if (!at) return;
   if (g.object_kind == ObjectKind::http_body) {
     read_body(*gp->waits_for, g);

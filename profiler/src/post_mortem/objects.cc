@@ -3,31 +3,6 @@
 namespace weir::profiler::post_mortem {
 
 using introspect::ObjectKind;
-using introspect::WaitReason;
-
-ObjectKind object_kind(WaitReason reason, bool body) {
-  switch (reason) {
-    case WaitReason::chan_receive:
-    case WaitReason::chan_send:
-    case WaitReason::select:
-      return body ? ObjectKind::http_body : ObjectKind::chan;
-    case WaitReason::mutex_lock:
-      return ObjectKind::mutex;
-    case WaitReason::rwmutex_rlock:
-    case WaitReason::rwmutex_lock:
-      return ObjectKind::rwmutex;
-    case WaitReason::waitgroup_wait:
-      return ObjectKind::waitgroup;
-    case WaitReason::io_wait:
-      return ObjectKind::io;
-    case WaitReason::cond_wait:
-      return ObjectKind::cond;
-    case WaitReason::semacquire:
-      return ObjectKind::semaphore;
-    default:
-      return ObjectKind::none;
-  }
-}
 
 size_t object_size(const RuntimeLayout& layout, ObjectKind kind) {
   switch (kind) {

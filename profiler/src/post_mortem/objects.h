@@ -8,9 +8,6 @@
 
 namespace weir::profiler::post_mortem {
 
-// The kind of what is waited for; `body`: the wait is for an HTTP body in truth.
-introspect::ObjectKind object_kind(introspect::WaitReason reason, bool body);
-
 // Bytes to be copied of it; 0: nothing.
 size_t object_size(const RuntimeLayout& layout, introspect::ObjectKind kind);
 

@@ -57,6 +57,37 @@ enum class ObjectKind : uint8_t {
 };
 const char* to_string(ObjectKind k) noexcept;
 
+// The kind of what a goroutine waits for, where there is such a thing; `body`: the wait is for an
+// HTTP body in truth. Always inline: signal handlers that are compiled without sanitizers call it.
+[[gnu::always_inline]] constexpr ObjectKind object_kind(WaitReason reason, bool body) noexcept {
+  switch (reason) {
+    case WaitReason::chan_receive:
+    case WaitReason::chan_send:
+    case WaitReason::select:
+      return body ? ObjectKind::http_body : ObjectKind::chan;
+    case WaitReason::mutex_lock:
+      return ObjectKind::mutex;
+    case WaitReason::rwmutex_rlock:
+    case WaitReason::rwmutex_lock:
+      return ObjectKind::rwmutex;
+    case WaitReason::waitgroup_wait:
+      return ObjectKind::waitgroup;
+    case WaitReason::io_wait:
+      return ObjectKind::io;
+    case WaitReason::cond_wait:
+      return ObjectKind::cond;
+    case WaitReason::semacquire:
+      return ObjectKind::semaphore;
+    case WaitReason::none:
+    case WaitReason::chan_receive_nil:
+    case WaitReason::chan_send_nil:
+    case WaitReason::select_no_cases:
+    case WaitReason::sleep:
+      break;
+  }
+  return ObjectKind::none;
+}
+
 // What a goroutine waits for, as it stood while the goroutine was held. Fields of other kinds are
 // zero.
 struct Object {
