@@ -1,7 +1,5 @@
 """tools/gdb over real programs: what gdb shows of goroutines, live and in a core file, is what the
 endpoint showed an instant before.
-
-gdb starts the programs itself, since it may not attach to others everywhere.
 """
 
 import os
@@ -11,15 +9,11 @@ import signal
 import subprocess
 import tempfile
 import unittest
-import urllib.request
 
+from debugged import OTHERS, PARKED, Debugged, run_gdb
 from zoo import ZOO, parse_dump
 
-PARKED = os.environ.get("WEIR_PARKED", "weir-parked")
-PROGRAMS = os.path.dirname(os.path.realpath(PARKED))
 SCRIPT = os.path.join(os.path.dirname(__file__), "../../tools/gdb/weir-gdb.py")
-TIMEOUT = 900  # s, of a session
-OTHERS = 17  # goroutines of weir-parked that are not its COUNT: one in each state, and main
 
 
 class Shown:
@@ -57,80 +51,9 @@ def is_same_function(of_endpoint, of_gdb):
     return a == b or (b == "lambda" and a.endswith("::lambda"))
 
 
-def gdb_arguments(commands, *arguments, safe=True, quiet=True):
-    """`gdb -batch`, each command's output behind a line of its own."""
-    words = ["gdb", "-nx", "-batch"]
-    for setting in (
-        "set confirm off",
-        "set startup-with-shell off",
-        "set disable-randomization off",
-        "set debuginfod enabled off",
-        f"set auto-load safe-path {PROGRAMS if safe else '/nowhere'}",
-    ):
-        words += ["-iex", setting]
-    for i, command in enumerate(commands):
-        words += ["-ex", f"echo \\n@@{i}\\n", "-ex", command]
-    return [*words, "-ex", "echo \\n@@end\\n", *arguments]
-
-
-def outputs(text):
-    return [part.strip("\n") for part in re.split(r"\n@@(?:\d+|end)\n", text)[1:-1]]
-
-
-def run_gdb(commands, *arguments, **options):
-    """(the commands' outputs, stderr)"""
-    result = subprocess.run(
-        gdb_arguments(commands, *arguments, **options),
-        capture_output=True,
-        text=True,
-        errors="backslashreplace",
-        timeout=TIMEOUT,
-    )
-    return outputs(result.stdout), result.stderr
-
-
-class Session:
-    """gdb runs weir-parked; when the program is told to stop, gdb goes through the commands."""
-
-    def __init__(self, commands, *arguments):
-        self.process = subprocess.Popen(
-            gdb_arguments(["run", *commands], "--args", PARKED, *map(str, arguments)),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="backslashreplace",
-        )
-        self.head = ""
-        for line in self.process.stdout:
-            self.head += line
-            found = re.search(r"http://[\d.]+:\d+", line)
-            if found:
-                self.url = found[0]
-                return
-        raise AssertionError(f"no URL: {self.head} {self.process.communicate()}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()  # the program goes with it
-        self.process.communicate()
-
-    def dump(self):
-        with urllib.request.urlopen(f"{self.url}/debug/goroutine?debug=2", timeout=TIMEOUT) as r:
-            return parse_dump(r.read().decode())
-
-    def program(self):
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
-            return int(f.read().split()[0])
-
-    def stop(self, sig=signal.SIGINT):
-        """The outputs of the commands."""
-        os.kill(self.program(), sig)
-        out, self.errors = self.process.communicate(timeout=TIMEOUT)
-        return outputs(self.head + out)[1:]
+def dump(session):
+    """The goroutines as the endpoint shows them."""
+    return parse_dump(session.get("/debug/goroutine?debug=2").decode())
 
 
 class GdbTest(unittest.TestCase):
@@ -173,8 +96,8 @@ class SameAsTheEndpoint(GdbTest):
             "goroutine all bt",
             f"weir-gcore {self.core}",
         ]
-        with Session(commands, count) as session:
-            before = session.dump()
+        with Debugged(commands, count) as session:
+            before = dump(session)
             each, listed, grouped, _ = session.stop()
         self.assertEqual(session.errors.count("weir: "), 0, session.errors)
         self.assertEqual(len(before), count + OTHERS)
@@ -213,15 +136,15 @@ class Crashed(GdbTest):
 
     def check(self, how, expected):
         commands = ["goroutine -each all bt", "goroutine 1 bt", f"weir-gcore {self.core}"]
-        with Session(commands, 3, how) as session:
-            before = session.dump()
+        with Debugged(commands, 3, how) as session:
+            before = dump(session)
             each, main, _ = session.stop(signal.SIGUSR1)
         self.assertEqual(session.errors.count("weir: "), 0, session.errors)
         self.assert_same(before, shown(each), but={1})
         (of_core, main_of_core), _ = run_gdb(commands[:2], PARKED, self.core)
         self.assert_same(before, shown(of_core), but={1})
         for text in main, main_of_core:
-            self.assertTrue(text.startswith("goroutine 1 [running]:"), text)
+            self.assertRegex(text, r"\Agoroutine 1 \[running(, \d+ s)?\]:")
             self.assertIn(expected, text)
             self.assertIn("parked::", text)
             self.assertNotIn("weir_goroutine_main", text)
@@ -244,8 +167,8 @@ class OneGoroutine(GdbTest):
         cls.home = tempfile.mkdtemp(prefix="weir-gdb-")
         cls.addClassCleanup(shutil.rmtree, cls.home, True)
         cls.core = os.path.join(cls.home, "core")
-        with Session([f"weir-gcore {cls.core}"], 9) as session:
-            cls.dump = session.dump()
+        with Debugged([f"weir-gcore {cls.core}"], 9) as session:
+            cls.dump = dump(session)
             session.stop()
 
     def setUp(self):
@@ -380,8 +303,8 @@ class Loading(GdbTest):
     def test_by_hand_and_in_a_stripped_program(self):
         stripped = os.path.join(self.home, "stripped")
         subprocess.run(["strip", "-o", stripped, PARKED], check=True)
-        with Session([f"weir-gcore {self.core}"], 3) as session:
-            before = session.dump()
+        with Debugged([f"weir-gcore {self.core}"], 3) as session:
+            before = dump(session)
             session.stop()
         (_, text), errors = run_gdb(
             [f"source {SCRIPT}", "goroutine -each all"], stripped, self.core
@@ -410,7 +333,7 @@ class Loading(GdbTest):
         self.assertNotIn("Traceback", errors)
 
     def test_half_a_core(self):
-        with Session([f"weir-gcore {self.core}"], 50) as session:
+        with Debugged([f"weir-gcore {self.core}"], 50) as session:
             session.stop()
         os.truncate(self.core, os.path.getsize(self.core) // 3)
         out, errors = run_gdb(["info goroutines", "goroutine all bt"], PARKED, self.core)

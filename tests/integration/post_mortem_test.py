@@ -1,14 +1,10 @@
 """`weir dump --pid` and `weir dump --core` over real programs: they show the goroutines that the
 endpoint showed an instant before, with the same reasons, objects and stacks.
-
-Cores are written by gdb, which runs the program, since where the kernel puts its own is the
-machine's business.
 """
 
 import collections
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -16,13 +12,12 @@ import tempfile
 import unittest
 import urllib.request
 
+from debugged import OTHERS, PARKED, Debugged, run_gdb
 from zoo import Zoo, eventually
 
 WEIR = os.environ.get("WEIR", "weir")
-PARKED = os.environ.get("WEIR_PARKED", "weir-parked")
 OBSERVED = os.environ.get("WEIR_OBSERVED", "weir-observed")
 TIMEOUT = 300  # s, of one step
-OTHERS = 17  # goroutines of weir-parked that are not its COUNT
 
 
 def weir(*args):
@@ -92,42 +87,6 @@ def rows(snapshot):
 
 def contexts(snapshot):
     return sorted((c["kind"], c["state"], c["count"], c["forgotten"], c["waiters"]) for c in snapshot["contexts"])
-
-
-class Session:
-    """gdb runs weir-parked; when the program stops, gdb writes a core, and kills it."""
-
-    def __init__(self, core, *arguments, save="weir-gcore"):
-        settings = ["set confirm off", "set startup-with-shell off", "set disable-randomization off"]
-        settings += ["set debuginfod enabled off", f"set auto-load safe-path {os.path.dirname(os.path.realpath(PARKED))}"]
-        command = ["gdb", "-nx", "-batch"]
-        for setting in settings:
-            command += ["-iex", setting]
-        command += ["-ex", "run", "-ex", f"{save} {core}", "--args", PARKED, *map(str, arguments)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.head = ""
-        for line in self.process.stdout:
-            self.head += line
-            found = re.search(r"http://[\d.]+:\d+", line)
-            if found:
-                self.url = found[0]
-                return
-        raise AssertionError(f"no URL: {self.head}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()  # the program goes with it
-        self.process.communicate()
-
-    def stop(self, sig=signal.SIGINT):
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
-            os.kill(int(f.read().split()[0]), sig)
-        return self.head + self.process.communicate(timeout=TIMEOUT)[0]
 
 
 class Parked:
@@ -280,7 +239,7 @@ class PidTest(PostMortemTest):
 
 class CoreTest(PostMortemTest):
     def check(self, count):
-        with Session(self.core, count) as session:
+        with Debugged([f"weir-gcore {self.core}"], count) as session:
             before = whole(lambda: endpoint(session.url))
             session.stop()
         now = dump("--core", self.core, "--exe", PARKED)
@@ -299,7 +258,7 @@ class CoreTest(PostMortemTest):
         self.check(100_000)
 
     def check_death(self, how, function):
-        with Session(self.core, 20, how) as session:
+        with Debugged([f"weir-gcore {self.core}"], 20, how) as session:
             before = whole(lambda: endpoint(session.url))
             session.stop(signal.SIGUSR1)
         now = dump("--core", self.core)
@@ -327,7 +286,7 @@ class DamagedCoreTest(PostMortemTest):
     def setUpClass(cls):
         cls.kept = tempfile.mkdtemp(prefix="weir-post-mortem-")
         cls.good = os.path.join(cls.kept, "core")
-        with Session(cls.good, 50) as session:
+        with Debugged([f"weir-gcore {cls.good}"], 50) as session:
             session.stop()
 
     @classmethod
@@ -347,13 +306,7 @@ class DamagedCoreTest(PostMortemTest):
         self.assert_fails("not a core file", "--core", nothing)
 
     def test_of_another_program(self):
-        subprocess.run(
-            ["gdb", "-nx", "-batch", "-iex", "set startup-with-shell off", "-ex", "starti"]
-            + ["-ex", f"gcore {self.core}", "-ex", "kill", shutil.which("true")],
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=True,
-        )
+        run_gdb(["starti", f"gcore {self.core}", "kill"], shutil.which("true"))
         self.assert_fails("no weir runtime in it", "--core", self.core)
 
     def test_a_cut_core_gives_what_is_there_or_says_why_not(self):
@@ -372,7 +325,7 @@ class DamagedCoreTest(PostMortemTest):
 
     def test_a_core_by_gcore_is_whole_or_says_that_it_is_not(self):
         """From Linux 6.13 on gdb's own gcore leaves stacks out, in whose place there are zeros."""
-        with Session(self.core, 50, save="gcore") as session:
+        with Debugged([f"gcore {self.core}"], 50) as session:
             before = endpoint(session.url)
             session.stop()
         status, out, err = weir("dump", "--core", self.core, "--exe", PARKED, "--format=json")
