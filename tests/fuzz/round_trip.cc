@@ -10,6 +10,7 @@
 #include "encode.h"
 #include "encode_text.h"
 #include "go_frames.h"
+#include "texts.h"
 
 namespace weir::profiler::fuzz {
 
@@ -24,15 +25,6 @@ std::string written(Writer& write, const Snapshot& s) {
     return true;
   });
   return all;
-}
-
-// Where two texts part.
-std::string difference(const std::string& a, const std::string& b) {
-  size_t at = 0;
-  while (at < a.size() && at < b.size() && a[at] == b[at]) ++at;
-  const size_t from = at < 100 ? 0 : at - 100;
-  return "at byte " + std::to_string(at) + "\n--- first\n" + a.substr(from, 400) + "\n--- then\n" +
-         b.substr(from, 400);
 }
 
 // Read by its reader and by the one that detects formats; empty: they read the same.
@@ -100,15 +92,7 @@ std::string check_findings(const Snapshot& s) {
   write_findings_text(f, [&](std::string_view piece) { return text.append(piece), true; });
   write_findings_json(f, [&](std::string_view piece) { return json.append(piece), true; });
   if (!nlohmann::json::accept(json)) return "are no JSON: " + json.substr(0, 400);
-  for (std::string_view rest = text; !rest.empty();) {
-    const encode::Rune r = encode::first_rune(rest);
-    if (!r.valid || (r.value != '\n' && encode::is_unprintable(r.value))) {
-      return "have a character that is not to be printed " +
-             difference(text, text.substr(0, text.size() - rest.size()));
-    }
-    rest.remove_prefix(r.bytes);
-  }
-  return {};
+  return unprintable(text);
 }
 
 }  // namespace
@@ -136,9 +120,7 @@ std::string broken(Reader& reader, std::string_view bytes, Snapshot* to) {
     options.max_bytes = size_t{1} << 24;
     s = reader(bytes, options);
   } catch (const ParseError& e) {
-    const std::string_view what = e.what();
-    const bool is_one_line = !what.empty() && what.find('\n') == what.npos && what.size() < 1000;
-    return is_one_line ? "" : "the message is not one line: " + std::string(what);
+    return not_one_line(e.what());
   }
   std::string why = broken(s);
   if (to) *to = std::move(s);

@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -10,6 +13,7 @@
 #include <weir/profiler/parse.h>
 #include <weir/profiler/report.h>
 
+#include "report_round_trip.h"
 #include "report_test_util.h"
 
 namespace weir::profiler {
@@ -109,6 +113,37 @@ TEST(FindingParse, SeveralProcesses) {
   EXPECT_TRUE(parse_report(written(write_report_json, Report())).all.empty());
 }
 
+// The writer gives nine digits behind the point.
+TEST(FindingParse, WaitsAreReadToTheNanosecond) {
+  constexpr int64_t kDay = 86'400'000'000'000;
+  for (const int64_t wait : {int64_t{0}, int64_t{1}, 7 * kDay + 1, int64_t{4'361'208'334'296'512},
+                             60 * kDay + 123'456'789, 90 * kDay - 1}) {
+    Finding f = reported();
+    f.oldest_wait_ns = wait;
+    const Report r = parse_report(findings_text(process_with({f})));
+    EXPECT_EQ(r.all[0].findings[0].oldest_wait_ns, wait);
+  }
+}
+
+TEST(FindingParse, TheOrderOfEqualOnesStays) {
+  std::vector<Finding> alike(40, reported());
+  for (size_t i = 0; i < alike.size(); ++i) alike[i].cause = "cause " + std::to_string(i);
+  const Report r = parse_report(findings_text(process_with(alike)));
+  for (size_t i = 0; i < alike.size(); ++i) EXPECT_EQ(r.all[0].findings[i].cause, alike[i].cause);
+}
+
+// What fuzzing began with, and what it found.
+TEST(FindingParse, CorpusIsReadAndWrittenToTheSame) {
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(WEIR_CORPUS "/report")) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(in), {});
+    EXPECT_EQ(fuzz::broken_report(bytes), "") << entry.path().filename();
+    ++files;
+  }
+  EXPECT_GE(files, 1U);
+}
+
 TEST(FindingParse, TextsFromAnywhere) {
   const std::string text = written(write_report_json, testing::evil());
   EXPECT_EQ(written(write_report_json, parse_report(text)), text);
@@ -130,6 +165,8 @@ TEST(FindingParse, RefusesWhatIsNoReport) {
   }
   const std::string whole = findings_text(process_with({reported()}));
   EXPECT_THAT(refusal(whole.substr(0, whole.size() / 2)), HasSubstr("not whole"));
+  EXPECT_EQ(refusal(R"({"schema":"weir.findings/1","findings":[],"goroutines":1e999})"),
+            "JSON: a number is too large");
 }
 
 TEST(FindingParse, NamesThePlaceOfWhatIsWrong) {

@@ -39,7 +39,7 @@ std::string_view to_string(Certainty c) noexcept {
 }
 
 void sort_findings(std::vector<Finding>& findings) {
-  std::sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+  std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
     if (a.certainty != b.certainty) return a.certainty > b.certainty;
     if (a.growth_per_minute != b.growth_per_minute) {
       return a.growth_per_minute > b.growth_per_minute;

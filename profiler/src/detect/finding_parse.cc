@@ -169,6 +169,13 @@ uint64_t site_of(const Json& j, const At& at) {
   return site;
 }
 
+// Room for three centuries. What is behind the point is taken by itself: of weeks and more, the
+// product of all loses the last digit.
+int64_t nanoseconds(double seconds) {
+  const double most = std::min(seconds, 9e9), whole = std::floor(most);
+  return static_cast<int64_t>(whole) * kSecond + std::llround((most - whole) * 1e9);
+}
+
 Finding finding(const Json& j, const At& at) {
   if (!j.is_object()) at.fail("a finding");
   Finding f;
@@ -184,8 +191,7 @@ Finding finding(const Json& j, const At& at) {
   f.count = number(j, "count", at);
   f.growth_per_minute = real(j, "growth_per_minute", at, 0);
   const double wait = real(j, "oldest_wait_seconds", at, -1);
-  // Nine digits behind the point, and room for three centuries.
-  if (wait >= 0) f.oldest_wait_ns = std::llround(std::min(wait, 9e9) * 1e9);
+  if (wait >= 0) f.oldest_wait_ns = nanoseconds(wait);
   f.created_by = frame(j, "created_by", at);
   f.blocked_at = frame(j, "blocked_at", at);
   if (const Json* o = member(j, "object")) f.object = object(*o, at / "object");
@@ -237,10 +243,10 @@ Json tree(std::string_view bytes) {
   };
   try {
     return Json::parse(bytes.begin(), bytes.end(), bound);
-  } catch (const Json::exception& e) {
-    const auto* parse = dynamic_cast<const Json::parse_error*>(&e);
-    throw ParseError("JSON: " + (parse ? "byte " + std::to_string(parse->byte) : std::string()) +
-                     ": not whole, or not JSON");
+  } catch (const Json::parse_error& e) {
+    throw ParseError("JSON: byte " + std::to_string(e.byte) + ": not whole, or not JSON");
+  } catch (const Json::out_of_range&) {
+    throw ParseError("JSON: a number is too large");
   }
 }
 

@@ -95,7 +95,7 @@ struct Findings {
   static constexpr size_t kMost = 1000;
 };
 
-// The order of Findings::findings.
+// The order of Findings::findings; equal ones stay as they are.
 void sort_findings(std::vector<Finding>& findings);
 
 // Leaves out the findings that have a frame or creator in whose function or file one of these is
