@@ -31,6 +31,10 @@ test("Now: what leaks, the most certain first", async () => {
   await toggle.click();
   assert.equal(await page.locator(".card .stack:visible").count(), 1);
   assert.match(await textOf(page, ".card .stack:visible"), /zoo::\w+\n.*\.cc:\d+/);
+  // What is unfolded is in the address, too.
+  const other = await open(browser, page.url());
+  await other.locator(".card .evidence").first().waitFor();
+  await close(other);
   await toggle.click();
   await checkAxe(page);
   await shot(page, "now-light");

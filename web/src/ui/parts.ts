@@ -1,8 +1,10 @@
 // Small parts that several views show.
-import { ApiError, isAbort } from "../api/client";
+import { ApiError, type Client, isAbort } from "../api/client";
 import type { Certainty, Place } from "../api/types";
 import { shortPlace, wholePlace } from "../model/format";
-import { button, h, svg } from "./dom";
+import { filterOf, serverFilter } from "../model/groups";
+import type { Route } from "../state/route";
+import { button, fill, h, save, svg } from "./dom";
 
 /** Function and place, one below the other or in a row. */
 export function placeLine(p: Place | null | undefined): HTMLElement {
@@ -87,4 +89,19 @@ export function troubleBox(e: unknown, again: () => void): HTMLElement | null {
 
 export function loading(what: string): HTMLElement {
   return h("p", { class: "loading", role: "status" }, what);
+}
+
+/** Saves the goroutines that the filter is for, as a profile for `go tool pprof`. */
+export function profileButton(client: Client, route: () => Route | null, trouble: HTMLElement): HTMLElement {
+  const run = (): void => {
+    const asked = serverFilter(filterOf(route()?.params ?? new URLSearchParams()));
+    client
+      .ask("goroutine", asked)
+      .then((response) => response.blob())
+      .then(
+        (profile) => save(profile, "goroutine.pb.gz"),
+        (e: unknown) => fill(trouble, troubleBox(e, run)),
+      );
+  };
+  return button("Save as pprof", run);
 }

@@ -5,7 +5,7 @@ import { type Route, withParams } from "../state/route";
 import { button, copyButton, fill, h } from "../ui/dom";
 import { FilterBar, showTotal } from "../ui/filter_bar";
 import { FlameGraph } from "../ui/flame_graph";
-import { loading, troubleBox } from "../ui/parts";
+import { loading, profileButton, troubleBox } from "../ui/parts";
 import type { Context, View } from "./view";
 
 export class FlameView implements View {
@@ -42,6 +42,7 @@ export class FlameView implements View {
         this.order,
         button("Look anew", () => this.refresh()),
         copyButton("Copy as folded stacks", () => (this.root ? folded(this.root) : "")),
+        profileButton(context.client, () => this.route, this.trouble),
       ),
       this.trouble,
       this.graph.element,

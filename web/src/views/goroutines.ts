@@ -1,15 +1,16 @@
 // Goroutines: groups that look the same, most of them first; each with its stack and its members.
 import type { SnapshotJson } from "../api/types";
 import { ago, bytes, compact, count, duration, goroutines, perMinute, shortPlace } from "../model/format";
-import { choose, filterOf, type Group, type Groups, groupText, serverFilter, sum } from "../model/groups";
+import { choose, filterOf, type Group, type Groups, groupText, sum } from "../model/groups";
 import { linkTo, type Route, withParams } from "../state/route";
-import { button, copyButton, fill, h, save, setText } from "../ui/dom";
+import { button, copyButton, fill, h, setText } from "../ui/dom";
 import { FilterBar, showTotal } from "../ui/filter_bar";
-import { loading, placeLine, stackList, troubleBox } from "../ui/parts";
+import { loading, placeLine, profileButton, stackList, troubleBox } from "../ui/parts";
 import { VirtualTable } from "../ui/virtual";
 import type { Context, View } from "./view";
 
 const kMembers = 100;
+const kMostCopied = 1000;
 const kSorts = ["count", "growth", "oldest", "wait", "where", "creator"];
 
 export function sorted(groups: Group[], by: string, growth: (site: string) => number | undefined): Group[] {
@@ -77,8 +78,8 @@ export class GoroutinesView implements View {
         this.total,
         this.when,
         button("Look anew", () => this.refresh()),
-        copyButton("Copy as text", () => this.shown().slice(0, 1000).map(groupText).join("\n")),
-        button("Save as pprof", () => void this.saveProfile()),
+        copyButton("Copy as text", () => this.text()),
+        profileButton(context.client, () => this.route, this.trouble),
       ),
       this.trouble,
       h("div", { class: "split" }, this.table.element, this.details),
@@ -186,14 +187,10 @@ export class GoroutinesView implements View {
       );
   }
 
-  private async saveProfile(): Promise<void> {
-    const asked = serverFilter(filterOf(this.route?.params ?? new URLSearchParams()));
-    try {
-      const response = await this.context.client.ask("goroutine", asked, { signal: this.abort.signal });
-      save(await response.blob(), "goroutine.pb.gz");
-    } catch (e) {
-      fill(this.trouble, troubleBox(e, () => void this.saveProfile()));
-    }
+  private text(): string {
+    const all = this.shown();
+    const more = all.length - kMostCopied;
+    return all.slice(0, kMostCopied).map(groupText).join("\n") + (more > 0 ? `\n(and ${count(more)} groups more)\n` : "");
   }
 }
 

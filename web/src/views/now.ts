@@ -2,7 +2,7 @@
 import type { Finding } from "../api/types";
 import { compact, count, duration, goroutines, perMinute, wholePlace } from "../model/format";
 import { largestWaits } from "../model/series";
-import { linkTo } from "../state/route";
+import { linkTo, type Route, withParams } from "../state/route";
 import { Chart, kDashes } from "../ui/chart";
 import { copyButton, fill, h, setText, svg } from "../ui/dom";
 import { certaintyBadge, loading, placeLine, sparkline, stackList } from "../ui/parts";
@@ -41,7 +41,7 @@ export class NowView implements View {
   private readonly reasons = h("tbody");
   private readonly chartBox = h("div", { class: "chart", role: "img", "aria-label": "Goroutines over time" });
   private readonly chart = new Chart(this.chartBox);
-  private readonly open = new Set<string>(); // sites whose details are shown
+  private route: Route | null = null;
   private names: string[] = [];
   private readonly onFindings = () => this.showFindings();
   private readonly onObservation = () => this.showNumbers();
@@ -55,7 +55,9 @@ export class NowView implements View {
       h(
         "div",
         { class: "columns" },
-        h("section", { class: "leaks", "aria-labelledby": "leaks-title" }, this.title, this.cards),
+        h("section", { class: "leaks", "aria-labelledby": "leaks-title" }, 
+          h("div", { class: "bar-line" }, this.title, copyButton("Copy as text", () => context.client.text("leaks", { format: "text" }))),
+          this.cards),
         h(
           "section",
           { class: "side", "aria-labelledby": "waits-title" },
@@ -80,9 +82,21 @@ export class NowView implements View {
     context.live.addEventListener("observation", this.onObservation);
   }
 
-  show(): void {
+  show(route: Route): void {
+    this.route = route;
     this.showNumbers();
     this.showFindings();
+  }
+
+  /** The places whose details are shown. */
+  private open(): string[] {
+    return this.route?.params.getAll("open") ?? [];
+  }
+
+  private toggle(site: string): void {
+    const open = this.open();
+    const next = open.includes(site) ? open.filter((s) => s !== site) : [...open, site];
+    if (this.route) this.context.go(withParams(this.route, { open: next }), true);
   }
 
   restyle(): void {
@@ -197,23 +211,14 @@ export class NowView implements View {
   private card(f: Finding): HTMLElement {
     const series = this.context.live.series.get(f.site) ?? [];
     const growth = perMinute(f.growth_per_minute);
-    const isOpen = this.open.has(f.site);
-    const details = h("div", { class: "details", hidden: !isOpen }, this.details(f));
+    const isOpen = this.open().includes(f.site);
     const toggle = h(
       "button",
       {
         type: "button",
         "aria-expanded": String(isOpen),
         "data-focus": `${f.site}-stack`,
-        on: {
-          click: () => {
-            const now = !this.open.has(f.site);
-            if (now) this.open.add(f.site);
-            else this.open.delete(f.site);
-            details.hidden = !now;
-            toggle.setAttribute("aria-expanded", String(now));
-          },
-        },
+        on: { click: () => this.toggle(f.site) },
       },
       "Stack and evidence",
     );
@@ -250,7 +255,7 @@ export class NowView implements View {
         h("a", { class: "button", href: linkTo("compare", { site: f.site }), "data-focus": `${f.site}-diff` }, "What changed"),
         copyButton("Copy", () => findingText(f)),
       ),
-      details,
+      isOpen ? h("div", { class: "details" }, this.details(f)) : null,
     );
   }
 
