@@ -6,8 +6,11 @@
 #include <weir/introspect.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -16,6 +19,7 @@
 #include <weir/profiler/error.h>
 
 #include "encode.h"
+#include "group_filter.h"
 #include "pattern.h"
 #include "prune.h"
 
@@ -245,6 +249,25 @@ bool is_known_state(std::string_view text) {
   return false;
 }
 
+constexpr size_t kMostPackages = 16;
+
+double seconds_of(std::string_view text) {
+  double n = 0;
+  const auto [at, err] = std::from_chars(text.begin(), text.end(), n);
+  if (err != std::errc() || at != text.end() || !std::isfinite(n) || n < 0) {
+    refuse("age", "a number of seconds, 0 or more");
+  }
+  return n;
+}
+
+uint64_t site_of(std::string_view text) {
+  if (text.starts_with("0x")) text.remove_prefix(2);
+  uint64_t id = 0;
+  const auto [at, err] = std::from_chars(text.begin(), text.end(), id, 16);
+  if (err != std::errc() || at != text.end()) refuse("site", "0x and hexadecimal digits");
+  return id;
+}
+
 std::string known_states() {
   std::string all =
       "one or several, separated by commas, of idle, runnable, running, syscall, waiting, dead, "
@@ -258,14 +281,14 @@ std::string known_states() {
 
 }  // namespace
 
-Filter parse_filter(std::string_view query, std::string_view states,
-                    std::span<const std::string> labels) {
+Filter parse_filter(const FilterWords& words) {
   Filter f;
-  if (query.size() > Pattern::kMaxBytes) {
+  if (words.query.size() > Pattern::kMaxBytes) {
     refuse("q", "a text or a regular expression of at most " + std::to_string(Pattern::kMaxBytes) +
                     " bytes");
   }
-  f.query = query;
+  f.query = words.query;
+  std::string_view states = words.states;
   while (!states.empty()) {
     const size_t comma = std::min(states.find(','), states.size());
     std::string_view state = states.substr(0, comma);
@@ -276,12 +299,26 @@ Filter parse_filter(std::string_view query, std::string_view states,
     states.remove_prefix(comma);
     if (!states.empty()) states.remove_prefix(1);
   }
-  for (const std::string& label : labels) {
+  for (const std::string& label : words.labels) {
     const size_t equals = label.find('=');
     if (equals == 0 || label.empty()) refuse("label", "key or key=value");
     f.labels.push_back({label.substr(0, equals)});
     if (equals != label.npos) f.labels.back().value = label.substr(equals + 1);
   }
+  const auto is_package = [](const std::string& p) {
+    return !p.empty() && p.size() <= Pattern::kMaxBytes;
+  };
+  if (words.packages.size() > kMostPackages || !std::ranges::all_of(words.packages, is_package)) {
+    refuse("package", "a Go import path or a C++ namespace, at most " +
+                          std::to_string(kMostPackages) + " of them and " +
+                          std::to_string(Pattern::kMaxBytes) + " bytes each");
+  }
+  f.packages = words.packages;
+  if (!words.age.empty()) {
+    const double ns = seconds_of(words.age) * 1e9;
+    f.age_ns = ns < 9e18 ? static_cast<int64_t>(ns) : INT64_MAX;
+  }
+  if (!words.site.empty()) f.site = site_of(words.site);
   return f;
 }
 
@@ -290,9 +327,20 @@ Snapshot filter(Snapshot s, const Filter& f) {
   std::vector<Choice> chosen;
   chosen.reserve(s.groups.size());
   Finder finder(s, f.query);
-  for (const Group& g : s.groups) chosen.push_back(choose(g, f, finder));
+  const GroupFilter whole(s, f);
+  for (uint32_t i = 0; i < s.groups.size(); ++i) {
+    chosen.push_back(whole.passes(i) ? choose(s.groups[i], f, finder) : Choice{});
+  }
   if (f.owners) add_owners(s, chosen);
   take_away(s, chosen);
+  prune(s);
+  return s;
+}
+
+Snapshot keep_groups(Snapshot s, const std::vector<bool>& chosen) {
+  std::vector<Choice> all(s.groups.size());
+  for (size_t i = 0; i < std::min(all.size(), chosen.size()); ++i) all[i].all = chosen[i];
+  take_away(s, all);
   prune(s);
   return s;
 }

@@ -11,6 +11,7 @@
 #include <weir/profiler/encode.h>
 #include <weir/profiler/error.h>
 #include <weir/profiler/filter.h>
+#include <weir/profiler/sites.h>
 #include <weir/profiler/wait_graph.h>
 
 #include "reader_process.h"
@@ -122,6 +123,73 @@ TEST(Filter, Labels) {
   EXPECT_THAT(with({{"tenant", "blue"}}), IsEmpty()) << "values are exact";
 }
 
+std::vector<uint64_t> in_packages(const Snapshot& s, std::vector<std::string> packages) {
+  return goids(filter(s, {.packages = std::move(packages)}));
+}
+
+TEST(Filter, PackagesAreWhereItIsBlockedOrMade) {
+  EXPECT_THAT(in_packages(shop(), {"shop"}), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(in_packages(shop(), {"shop::Stock"}), ElementsAre(4, 5, 6, 7));
+  EXPECT_THAT(in_packages(shop(), {"main"}), ElementsAre(1, 2, 3)) << "the creator";
+  EXPECT_THAT(in_packages(shop(), {"main", "shop::Stock::operator()"}),
+              ElementsAre(1, 2, 3, 4, 5, 6, 7))
+      << "any of them";
+  EXPECT_THAT(in_packages(shop(), {"sho"}), IsEmpty()) << "whole names";
+  EXPECT_THAT(in_packages(shop(), {"shop::pric", "Shop", "Stock"}), IsEmpty());
+  EXPECT_THAT(in_packages(shop(), {"weir::rt"}), IsEmpty()) << "frames that are not shown";
+  EXPECT_THAT(goids(filter(shop(), {.query = "courier", .packages = {"shop"}})), ElementsAre(2));
+
+  SnapshotBuilder go;
+  const auto at = [&](const char* function, uint64_t goid) {
+    go.group(go.stack({go.call(goid, function, "a.go", 1, 1)}), "select", {goid});
+  };
+  at("net/http.(*conn).serve", 1);
+  at("net/http/httptest.(*Server).goServe", 2);
+  at("net.(*Resolver).lookup", 3);
+  at("nethttp.Serve", 4);
+  EXPECT_THAT(in_packages(go.snapshot, {"net/http"}), ElementsAre(1, 2));
+  EXPECT_THAT(in_packages(go.snapshot, {"net"}), ElementsAre(1, 2, 3));
+}
+
+TEST(Filter, AgesAreThoseOfGroups) {
+  const auto waited = [](int64_t ns) { return goids(filter(shop(), {.age_ns = ns})); };
+  EXPECT_THAT(waited(30), ElementsAre(1, 2, 3)) << "one of them has, so all are shown";
+  EXPECT_THAT(waited(31), IsEmpty());
+  EXPECT_EQ(waited(0).size(), 7u);
+
+  // Without the sums of a group its members tell; who runs does not wait.
+  Snapshot s = shop();
+  s.groups[1].members[1].since_ns = 50;
+  s.groups[2].members[0].since_ns = 90;
+  EXPECT_THAT(goids(filter(s, {.age_ns = 40})), ElementsAre(4, 5));
+  // Two groups that look the same are one, for a person.
+  Group twin = s.groups[1];
+  twin.stack = static_cast<uint32_t>(s.stacks.size());
+  s.stacks.push_back({{s.stacks[s.groups[1].stack].locations[1]}});  // as dumps show it
+  twin.members = {twin.members[0]};
+  twin.members[0].goid = 8;
+  twin.members[0].since_ns = 1;
+  s.groups.push_back(twin);
+  EXPECT_THAT(goids(filter(s, {.age_ns = 40})), ElementsAre(4, 5, 8));
+}
+
+TEST(Filter, SitesAreThoseOfFindings) {
+  const Snapshot s = shop();
+  const uint64_t site = Sites(s).of_group(0).id;
+  EXPECT_THAT(goids(filter(s, {.site = site})), ElementsAre(1, 2, 3));
+  EXPECT_THAT(goids(filter(s, {.site = site + 1})), IsEmpty());
+  EXPECT_THAT(goids(filter(s, {.packages = {"shop::Stock"}, .site = site})), IsEmpty())
+      << "all that is given has to hold";
+}
+
+TEST(Filter, GroupsAreKeptByTheirIndex) {
+  const Snapshot s = keep_groups(shop(), {false, true});
+  EXPECT_THAT(goids(s), ElementsAre(4, 5));
+  EXPECT_EQ(s.left_out, 5u);
+  EXPECT_EQ(s.total, 2u);
+  EXPECT_EQ(fuzz::broken(s), "");
+}
+
 TEST(Filter, AllThatIsGivenHasToHold) {
   const Snapshot s = filter(
       shop(), {.query = "stock", .states = {"waiting"}, .labels = {{"tenant", std::nullopt}}});
@@ -213,22 +281,60 @@ TEST(Filter, DumpsTellHowManyAreLeftOut) {
 }
 
 TEST(ParseFilter, TakesThePersonsWords) {
-  const std::vector<std::string> labels{"tenant=red=1", "zone"};
-  const Filter f = parse_filter("x", "Running, chan receive (nil chan)", labels);
+  const Filter f = parse_filter({.query = "x",
+                                 .states = "Running, chan receive (nil chan)",
+                                 .labels = {"tenant=red=1", "zone"}});
   EXPECT_EQ(f.query, "x");
   EXPECT_THAT(f.states, ElementsAre("Running", "chan receive (nil chan)"));
   ASSERT_EQ(f.labels.size(), 2u);
   EXPECT_EQ(f.labels[0].key, "tenant");
   EXPECT_EQ(f.labels[0].value, "red=1");
   EXPECT_FALSE(f.labels[1].value);
-  EXPECT_TRUE(parse_filter("", "", {}).is_empty());
+  EXPECT_TRUE(parse_filter({}).is_empty());
+}
+
+TEST(ParseFilter, TakesPackagesAgeAndSite) {
+  const Filter f = parse_filter({.packages = {"net/http", "shop"}, .age = "1.5", .site = "0x1F"});
+  EXPECT_THAT(f.packages, ElementsAre("net/http", "shop"));
+  EXPECT_EQ(f.age_ns, 1'500'000'000);
+  EXPECT_EQ(f.site, 0x1fU);
+  EXPECT_EQ(parse_filter({.site = "ffffffffffffffff"}).site, UINT64_MAX);
+  EXPECT_EQ(parse_filter({.age = "1e300"}).age_ns, INT64_MAX);
+  EXPECT_TRUE(parse_filter({.age = "0"}).is_empty());
+  EXPECT_FALSE(parse_filter({.site = "0"}).is_empty());
+
+  const auto refusal = [](const FilterWords& words) -> std::string {
+    try {
+      parse_filter(words);
+    } catch (const error& e) {
+      return e.what();
+    }
+    return "none";
+  };
+  for (const char* age : {"-1", "x", "1s", " 1", "nan", "inf", "1e999"}) {
+    EXPECT_EQ(refusal({.age = age}),
+              "invalid value for \"age\": expected a number of seconds, 0 or more");
+  }
+  for (const char* site : {"0x", "x", "-1", "0x1g", "0x10000000000000000"}) {
+    EXPECT_EQ(refusal({.site = site}),
+              "invalid value for \"site\": expected 0x and hexadecimal digits");
+  }
+  const auto with_packages = [&](size_t n, size_t bytes) {
+    return refusal({.packages = std::vector<std::string>(n, std::string(bytes, 'p'))});
+  };
+  EXPECT_EQ(with_packages(16, 1000), "none");
+  for (const std::string& why :
+       {with_packages(17, 1), with_packages(1, 1001), with_packages(1, 0)}) {
+    EXPECT_THAT(why, StartsWith("invalid value for \"package\": expected a Go import path or"));
+  }
 }
 
 TEST(ParseFilter, TellsWhatIsExpectedAndRepeatsNothing) {
-  const auto refusal = [](std::string_view query, std::string_view states,
+  const auto refusal = [](std::string query, std::string states,
                           std::vector<std::string> labels) -> std::string {
     try {
-      parse_filter(query, states, labels);
+      parse_filter(
+          {.query = std::move(query), .states = std::move(states), .labels = std::move(labels)});
     } catch (const error& e) {
       return e.what();
     }

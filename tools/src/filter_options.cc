@@ -8,7 +8,9 @@ namespace weir::tools {
 
 profiler::Filter FilterOptions::filter() const {
   profiler::Filter filter;
-  name_options([&] { filter = profiler::parse_filter(query, states, labels); });
+  name_options([&] {
+    filter = profiler::parse_filter({.query = query, .states = states, .labels = labels});
+  });
   return filter;
 }
 

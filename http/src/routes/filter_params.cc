@@ -1,17 +1,18 @@
 #include "filter_params.h"
 
 #include <algorithm>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include "params.h"
 
 namespace weir::http {
 
 profiler::Filter filter_of(const Query& q) {
-  const std::vector<std::string> labels = repeated(q, "label");
-  return profiler::parse_filter(q.param("q"), q.param("state"), labels);
+  return profiler::parse_filter({.query = q.param("q"),
+                                 .states = q.param("state"),
+                                 .labels = repeated(q, "label"),
+                                 .packages = repeated(q, "package"),
+                                 .age = q.param("age"),
+                                 .site = q.param("site")});
 }
 
 profiler::Snapshot captured(profiler::Detail detail, const profiler::Filter& filter) {

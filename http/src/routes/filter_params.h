@@ -1,4 +1,4 @@
-// q=, state= and label=: which goroutines are asked for.
+// q=, state=, label=, package=, age= and site=: which goroutines are asked for.
 #pragma once
 
 #include <weir/profiler/capture.h>

@@ -9,7 +9,8 @@
 
 namespace weir::http::routes {
 
-// kind=calls|waits, format=svg|png|dot|json (waits also text), pprof's options; q, state, label.
+// kind=calls|waits, format=svg|png|dot|json (waits also text), pprof's options; the filter of
+// filter_params.h.
 Answer graph(const Query& q);
 // format: svg, png, dot or json.
 Answer picture(profiler::CallGraph g, const std::string& format);

@@ -1,15 +1,14 @@
 // filter: of a snapshot the goroutines that are asked for.
 //
-//   Filter f = parse_filter("orders.cc:11", "chan send", {"tenant=blue"});
-//   write_debug1(filter(capture(), f), sink);
+//   Filter f = parse_filter({.query = "orders.cc:11", .states = "chan send", .labels =
+//   {"tenant=blue"}}); write_debug1(filter(capture(), f), sink);
 //
 // Pure functions over Snapshots; thread-safe.
 #pragma once
 
+#include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <weir/profiler/snapshot.h>
@@ -32,18 +31,37 @@ struct Filter {
   // "chan receive", in whatever case. Empty: all are.
   std::vector<std::string> states{};
   std::vector<Label> labels{};  // it has each of them
+  // Go import paths or namespaces of C++. Where it is blocked (blocked_at of sites.h) or its
+  // creator is in one of them: the function begins with it, and `::`, `.`, `/` or nothing comes
+  // next. Empty: all are.
+  std::vector<std::string> packages{};
+  // Somebody in its group has waited at least that long, ns. Groups that look the same (group_ids
+  // of groups.h) are one: who is shown groups alone finds the same. 0: all have.
+  int64_t age_ns = 0;
+  std::optional<uint64_t> site{};  // it is of this site (sites.h)
   // And also who holds the locks that these goroutines wait for, and whom those wait for: so that
   // the wait graph and its deadlocks stay whole. Asks for Detail::objects.
   bool owners = false;
 
-  bool is_empty() const { return query.empty() && states.empty() && labels.empty(); }
+  bool is_empty() const {
+    return query.empty() && states.empty() && labels.empty() && packages.empty() && age_ns <= 0 &&
+           !site;
+  }
 };
 
-// From the words of a person. `states`: one or several, separated by commas; `labels`: "key" or
-// "key=value" each. Throws weir::profiler::error, which names the parameter (q, state, label) and
+// The words of a person, as parameters and options have them. Empty: not given.
+struct FilterWords {
+  std::string query{};
+  std::string states{};                 // one or several, separated by commas
+  std::vector<std::string> labels{};    // "key" or "key=value" each
+  std::vector<std::string> packages{};  // at most 16
+  std::string age{};                    // seconds
+  std::string site{};                   // "0x1f", as findings and trends have it
+};
+
+// Throws weir::profiler::error, which names the parameter (q, state, label, package, age, site) and
 // tells what is expected, and repeats nothing of what was given.
-Filter parse_filter(std::string_view query, std::string_view states,
-                    std::span<const std::string> labels);
+Filter parse_filter(const FilterWords& words);
 
 // What passes, with its part of the tables alone; contexts stay as they are, being no goroutines.
 // `total` and the counts and times of groups are those of what is left, `left_out` tells how many
@@ -51,5 +69,9 @@ Filter parse_filter(std::string_view query, std::string_view states,
 // different names, the others leave the group. Times of a group whose members have none are not
 // known afterwards. Throws weir::profiler::error where `query` is longer than 1000 bytes.
 Snapshot filter(Snapshot s, const Filter& f);
+
+// The groups that are chosen by their index, as a filter would leave them. Those beyond the end of
+// `chosen` are not.
+Snapshot keep_groups(Snapshot s, const std::vector<bool>& chosen);
 
 }  // namespace weir::profiler
