@@ -8,7 +8,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include <weir/profiler/sites.h>
+
 #include "frames.h"
+#include "group_filter.h"
 #include "pattern.h"
 
 namespace weir::profiler {
@@ -47,10 +50,12 @@ bool has_goids(const Snapshot& s) {
                      [](const Group& g) { return !g.members.empty(); });
 }
 
+}  // namespace
+
 // A pid is used again: in a container every program is number 1. Goroutine ids are not, within one
 // process. So what decides is a goroutine of NOW whose wait began before OLD was taken, when it
 // must have been in OLD: after a restart no wait is that old.
-std::pair<bool, std::string> same_process(const Snapshot& old, const Snapshot& now) {
+SameProcess same_process(const Snapshot& old, const Snapshot& now) {
   if (!has_goids(old) || !has_goids(now)) {
     return {false, "goroutines are not compared one by one: a side has counts only"};
   }
@@ -80,6 +85,8 @@ std::pair<bool, std::string> same_process(const Snapshot& old, const Snapshot& n
                      " on both sides, but no wait lasted from one to the other: perhaps restarted"};
 }
 
+namespace {
+
 class Differ {
  public:
   Differ(const Snapshot& old, const Snapshot& now, const DiffOptions& options) : options_(options) {
@@ -91,16 +98,22 @@ class Differ {
     d_.by_creator = options.creator && knows_creators(old) && knows_creators(now);
     creator_places_ = knows_places_of_creators(old) && knows_places_of_creators(now);
     d_.by_labels = options.labels;
-    std::tie(d_.same_process, d_.same_process_why) = same_process(old, now);
-    if (options.same_process) {
-      d_.same_process = *options.same_process;
-      d_.same_process_why =
-          *options.same_process ? "one process: so it was said" : "two processes: so it was said";
+    SameProcess same = options.same_process
+                           ? SameProcess{*options.same_process, options.same_process_why}
+                           : profiler::same_process(old, now);
+    if (same.why.empty()) {
+      same.why = same.is ? "one process: so it was said" : "two processes: so it was said";
     }
+    d_.same_process = same.is;
+    d_.same_process_why = std::move(same.why);
     d_.old_process = old.process;
     d_.now_process = now.process;
     d_.old_taken_at_ns = old.taken_at_ns;
     d_.now_taken_at_ns = now.taken_at_ns;
+    d_.old_left_out = old.left_out;
+    d_.now_left_out = now.left_out;
+    d_.old_truncated = old.truncated;
+    d_.now_truncated = now.truncated;
   }
 
   Diff run(const Snapshot& old, const Snapshot& now) {
@@ -109,9 +122,11 @@ class Differ {
     }
     add(old, false);
     add(now, true);
+    const Sites sites(now);
     for (size_t i = 0; i < d_.entries.size(); ++i) {
       Diff::Entry& e = d_.entries[i];
       e.change = change(e.before, e.after);
+      e.site = site_of(e, sites);
       Making& goids = making_[i];
       std::sort(goids.old.begin(), goids.old.end());
       std::sort(goids.now.begin(), goids.now.end());
@@ -177,8 +192,19 @@ class Differ {
     return e;
   }
 
+  static std::optional<uint64_t> site_of(const Diff::Entry& e, const Sites& sites) {
+    std::optional<uint64_t> one;
+    for (const uint32_t g : e.now_groups) {
+      const uint64_t id = sites.of_group(g).id;
+      if (one && *one != id) return std::nullopt;
+      one = id;
+    }
+    return one;
+  }
+
   void add(const Snapshot& s, bool is_now) {
-    for (const Group& g : s.groups) {
+    for (uint32_t i = 0; i < s.groups.size(); ++i) {
+      const Group& g = s.groups[i];
       if (g.count == 0) continue;
       Diff::Entry e = entry_of(s, g);
       const Frame creator = frame_at(s, g.created_by);
@@ -207,6 +233,7 @@ class Differ {
         all.several_waits = true;
         entry.wait.clear();
       }
+      (is_now ? entry.now_groups : entry.old_groups).push_back(i);
       uint64_t& count = is_now ? entry.after : entry.before;
       count = encode::saturating_add(count, g.count);
       uint64_t& total = is_now ? d_.after : d_.before;
@@ -261,6 +288,59 @@ class Differ {
 
 Diff diff(const Snapshot& old, const Snapshot& now, const DiffOptions& options) {
   return Differ(old, now, options).run(old, now);
+}
+
+size_t diff_bytes(const Snapshot& s) {
+  const auto bytes_of_location = [&s](uint32_t row) {
+    uint64_t bytes = sizeof(Frame);  // of one that shows its address
+    if (row >= s.locations.size()) return bytes;
+    for (const uint32_t f : s.locations[row].frames) {
+      if (f >= s.frames.size()) continue;
+      // Twice: as a frame, and in the key of the entry.
+      bytes += sizeof(Frame) + 2 * (s.frames[f].function.size() + s.frames[f].file.size());
+    }
+    return bytes;
+  };
+  std::vector<uint64_t> stacks;
+  stacks.reserve(s.stacks.size());
+  for (const Stack& stack : s.stacks) {
+    uint64_t bytes = 0;
+    for (const uint32_t l : stack.locations) {
+      bytes = encode::saturating_add(bytes, bytes_of_location(l));
+    }
+    stacks.push_back(bytes);
+  }
+  uint64_t all = 0;
+  for (const Group& g : s.groups) {
+    all = encode::saturating_add(all, sizeof(Diff::Entry) + bytes_of_location(g.created_by));
+    if (g.stack < stacks.size()) all = encode::saturating_add(all, stacks[g.stack]);
+  }
+  return all;
+}
+
+Sides filter_sides(Snapshot old, Snapshot now, const Filter& f, const DiffOptions& options) {
+  const Filter each{.query = f.query, .states = f.states, .labels = f.labels};
+  const Filter entries{.packages = f.packages, .site = f.site};
+  Sides sides{filter(std::move(old), each), filter(std::move(now), each)};
+  if (entries.is_empty() && f.age_ns <= 0) return sides;
+
+  DiffOptions all = options;
+  all.ignore.clear();  // to be counted by whoever compares
+  const GroupFilter of_old(sides.old, entries), of_now(sides.now, entries);
+  std::vector<bool> keep_old(sides.old.groups.size()), keep_now(sides.now.groups.size());
+  for (const Diff::Entry& e : diff(sides.old, sides.now, all).entries) {
+    const auto passes = [](const GroupFilter& filter) {
+      return [&filter](uint32_t group) { return filter.passes(group); };
+    };
+    if (f.age_ns > 0 && e.oldest_ns < f.age_ns) continue;
+    if (!std::ranges::any_of(e.now_groups, passes(of_now)) &&
+        !std::ranges::any_of(e.old_groups, passes(of_old))) {
+      continue;
+    }
+    for (const uint32_t g : e.old_groups) keep_old[g] = true;
+    for (const uint32_t g : e.now_groups) keep_now[g] = true;
+  }
+  return {keep_groups(std::move(sides.old), keep_old), keep_groups(std::move(sides.now), keep_now)};
 }
 
 bool fails(const Diff& d, FailOn on) {

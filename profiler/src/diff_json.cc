@@ -2,14 +2,18 @@
 // not know. Times are ns; not known: left out.
 //
 //   schema               "weir.diff/1"
-//   old, now             {process, [taken_at_ns], total}: goroutines and threads, without ignored
+//   old, now             {process, [taken_at_ns], total, [left_out], [truncated]}: goroutines and
+//                        threads, without ignored; left_out: by a filter; truncated: a dump that
+//                        was cut off
 //   same_process         goids mean the same goroutines on both sides
 //   same_process_why     a sentence
 //   told_apart_by        of "lines", "wait", "creator", "labels"
 //   ignored              groups that were left out
-//   entries              {change, before, after, [wait], thread, stack, truncated, [created_by],
-//                        labels [[key, value], ..], [oldest_ns], stayed}, what grew most first:
+//   entries              {change, before, after, [site "0x.."], [wait], thread, stack, truncated,
+//                        [created_by], labels [[key, value], ..], [oldest_ns], stayed}, what grew
+//                        most first:
 //     change             "new", "gone", "grown", "shrunk", "unchanged"
+//     site               of the goroutines of NOW, as in findings and trends, where all have one
 //     stack              [{function, [file], [line]}, ..], innermost first
 //     stayed             goids that are on both sides
 #include <nlohmann/json.hpp>
@@ -24,15 +28,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json side(const std::string& process, int64_t taken_at_ns, uint64_t total) {
+Json side(const std::string& process, int64_t taken_at_ns, uint64_t total, uint64_t left_out,
+          bool truncated) {
   Json j = {{"process", process}};
   if (taken_at_ns != 0) j["taken_at_ns"] = taken_at_ns;
   j["total"] = total;
+  if (left_out != 0) j["left_out"] = left_out;
+  if (truncated) j["truncated"] = true;
   return j;
 }
 
 Json entry(const Diff::Entry& e) {
   Json j = {{"change", change_name(e.change)}, {"before", e.before}, {"after", e.after}};
+  if (e.site) {
+    std::string site;
+    encode::append_hex(site, *e.site);
+    j["site"] = site;
+  }
   if (!e.wait.empty()) j["wait"] = e.wait;
   j["thread"] = e.thread;
   j["stack"] = Json::array();
@@ -55,8 +67,8 @@ std::string text_of(const Json& j) {
 bool write_diff_json(const Diff& d, const Sink& sink) {
   encode::Out out(sink);
   Json head = {{"schema", "weir.diff/1"}};
-  head["old"] = side(d.old_process, d.old_taken_at_ns, d.before);
-  head["now"] = side(d.now_process, d.now_taken_at_ns, d.after);
+  head["old"] = side(d.old_process, d.old_taken_at_ns, d.before, d.old_left_out, d.old_truncated);
+  head["now"] = side(d.now_process, d.now_taken_at_ns, d.after, d.now_left_out, d.now_truncated);
   head["same_process"] = d.same_process;
   head["same_process_why"] = d.same_process_why;
   Json by = Json::array();

@@ -109,6 +109,12 @@ std::vector<std::string> remarks(const Diff& d) {
   if (!d.by_creator) add(parts, "creators");
   if (!parts.empty()) all.push_back("not told apart: " + parts);
   if (d.ignored > 0) all.push_back("ignored: " + count_of(d.ignored, "group"));
+  if (d.old_left_out > 0 || d.now_left_out > 0) {
+    all.push_back("left out by a filter: " + std::to_string(d.old_left_out) + " before, " +
+                  std::to_string(d.now_left_out) + " after");
+  }
+  if (d.old_truncated) all.push_back("the old side was cut off: what is new may have been there");
+  if (d.now_truncated) all.push_back("the new side was cut off: what is gone may still be there");
   return all;
 }
 

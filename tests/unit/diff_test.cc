@@ -7,6 +7,7 @@
 
 #include <weir/profiler/diff.h>
 #include <weir/profiler/error.h>
+#include <weir/profiler/sites.h>
 
 #include "reader_process.h"
 #include "snapshot_builder.h"
@@ -14,6 +15,7 @@
 namespace weir::profiler {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -369,6 +371,103 @@ TEST_F(DiffTest, Json) {
   EXPECT_EQ(j["entries"][0]["stayed"], nlohmann::json({3}));
   EXPECT_EQ(j["entries"][1]["change"], "new");
   EXPECT_EQ(nlohmann::json::parse(testing::written(write_diff_json, Diff{}))["entries"].size(), 0U);
+}
+
+TEST_F(DiffTest, EntriesTellTheSiteThatAllOfThemHave) {
+  at(now, "f", 1, "select", {1});
+  at(now, "g", 2, "select", {2}).object_kind = "chan";
+  at(now, "g", 2, "select", {3}).object_kind = "mutex";
+  at(old, "h", 3, "select", {4});
+  const Diff d = compare();
+  ASSERT_EQ(d.entries.size(), 3U);
+  EXPECT_EQ(d.entries[0].site, std::nullopt) << "two";
+  EXPECT_THAT(d.entries[0].now_groups, ElementsAre(1, 2));
+  EXPECT_EQ(d.entries[1].site, Sites(now.snapshot).of_group(0).id);
+  EXPECT_EQ(d.entries[2].site, std::nullopt) << "nobody is there any more";
+  EXPECT_THAT(d.entries[2].old_groups, ElementsAre(0));
+  const auto j = nlohmann::json::parse(testing::written(write_diff_json, d));
+  EXPECT_FALSE(j["entries"][0].contains("site"));
+  EXPECT_THAT(j["entries"][1]["site"].get<std::string>(), ::testing::StartsWith("0x"));
+}
+
+TEST_F(DiffTest, TellsWhatASideLacks) {
+  at(old, "f", 1, "select", {1}), at(now, "f", 1, "select", {1});
+  EXPECT_THAT(text(compare()), AllOf(Not(HasSubstr("left out")), Not(HasSubstr("cut off"))));
+  old.snapshot.left_out = 3;
+  old.snapshot.truncated = true;
+  EXPECT_THAT(text(compare()), HasSubstr("\nleft out by a filter: 3 before, 0 after\n"
+                                         "the old side was cut off: what is new may have been"));
+  EXPECT_THAT(markdown(compare()), HasSubstr("left out by a filter: 3 before"));
+  const auto j = nlohmann::json::parse(testing::written(write_diff_json, compare()));
+  EXPECT_EQ(j["old"]["left_out"], 3);
+  EXPECT_EQ(j["old"]["truncated"], true);
+  EXPECT_FALSE(j["now"].contains("left_out"));
+}
+
+TEST_F(DiffTest, ProcessesMayBeDecidedBefore) {
+  at(old, "f", 1, "select", {1}), at(now, "f", 1, "select", {1}, 60);
+  const SameProcess same = same_process(old.snapshot, now.snapshot);
+  EXPECT_TRUE(same.is);
+  EXPECT_THAT(same.why, HasSubstr("goroutine 1 has waited"));
+  EXPECT_EQ(compare({.same_process = true, .same_process_why = "a sentence"}).same_process_why,
+            "a sentence");
+}
+
+TEST_F(DiffTest, FiltersHoldOnBothSides) {
+  at(old, "shop::f", 1, "select", {1}).labels = {{"k", "a"}};
+  at(now, "shop::f", 1, "select", {1, 2, 3}).labels = {{"k", "a"}};
+  at(now, "shop::f", 1, "select", {4}).labels = {{"k", "b"}};
+  at(old, "bank::g", 2, "chan send", {5}), at(now, "bank::h", 3, "chan send", {6, 7});
+  const auto filtered = [&](const Filter& f) {
+    const Sides s = filter_sides(old.snapshot, now.snapshot, f);
+    return texts(diff(s.old, s.now));
+  };
+  EXPECT_THAT(filtered({}),
+              ElementsAre("grown shop::f 1>4", "new bank::h 0>2", "gone bank::g 1>0"));
+  EXPECT_THAT(filtered({.query = "bank"}), ElementsAre("new bank::h 0>2", "gone bank::g 1>0"));
+  EXPECT_THAT(filtered({.states = {"select"}}), ElementsAre("grown shop::f 1>4"));
+  EXPECT_THAT(filtered({.labels = {{"k", "a"}}}), ElementsAre("grown shop::f 1>3"));
+  EXPECT_THAT(filtered({.packages = {"bank"}}), ElementsAre("new bank::h 0>2", "gone bank::g 1>0"));
+  EXPECT_THAT(filtered({.site = Sites(old.snapshot).of_group(1).id}),
+              ElementsAre("gone bank::g 1>0"));
+  EXPECT_THAT(filtered({.query = "nobody"}), IsEmpty());
+  const Sides s = filter_sides(old.snapshot, now.snapshot, {.packages = {"bank"}});
+  EXPECT_EQ(s.old.left_out, 1U);
+  EXPECT_EQ(s.now.left_out, 4U);
+}
+
+TEST_F(DiffTest, AgesAreThoseOfTheNewSide) {
+  at(old, "f", 1, "select", {1}, 5), at(now, "f", 1, "select", {1, 2}, 15);
+  at(old, "young", 2, "select", {3}, 100), at(now, "young", 2, "select", {4}, 2);
+  at(old, "gone", 3, "select", {5}, 100);
+  const Sides s = filter_sides(old.snapshot, now.snapshot, {.age_ns = 10 * kSecond});
+  EXPECT_THAT(texts(diff(s.old, s.now)), ElementsAre("grown f 1>2"))
+      << "on the old side nobody had waited that long yet, who was there all the same";
+}
+
+// A dump knows less of its goroutines than what it is compared with.
+TEST_F(DiffTest, WhatOneSideDoesNotKnowIsNotNew) {
+  at(old, "lib::f", 1, "select", {1, 2}), at(now, "lib::f", 1, "select", {1, 2, 3});
+  now.snapshot.groups[0].created_by = now.call(0x77, "shop::start", "shop.cc", 4, 1);
+  now.snapshot.groups[0].object_kind = "chan";
+  const auto filtered = [&](const Filter& f) {
+    const Sides s = filter_sides(old.snapshot, now.snapshot, f);
+    return texts(diff(s.old, s.now));
+  };
+  EXPECT_THAT(filtered({.packages = {"shop"}}), ElementsAre("grown lib::f 2>3"));
+  EXPECT_THAT(filtered({.site = Sites(now.snapshot).of_group(0).id}),
+              ElementsAre("grown lib::f 2>3"));
+}
+
+// A stack that groups share in a Snapshot is each entry's own.
+TEST_F(DiffTest, TellsBeforehandHowMuchMemoryItTakes) {
+  EXPECT_EQ(diff_bytes({}), 0U);
+  std::vector<uint32_t> deep(10'000, now.call(1, std::string(1000, 'f'), "f.cc", 1, 1));
+  const uint32_t stack = now.stack(std::move(deep));
+  for (int i = 0; i < 1000; ++i) now.counted(stack, "select", 1);
+  EXPECT_GT(diff_bytes(now.snapshot), size_t{10} << 30);
+  now.snapshot.groups.resize(1);
+  EXPECT_LT(diff_bytes(now.snapshot), size_t{32} << 20);
 }
 
 TEST_F(DiffTest, WritersStopWhenTheReaderIsGone) {

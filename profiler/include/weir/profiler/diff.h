@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <weir/profiler/encode.h>
+#include <weir/profiler/filter.h>
 #include <weir/profiler/snapshot.h>
 
 namespace weir::profiler {
@@ -33,6 +34,7 @@ struct DiffOptions {
   // Are both sides of one process, so that equal goids mean the same goroutine? Not given: decided
   // from the snapshots, see Diff::same_process.
   std::optional<bool> same_process{};
+  std::string same_process_why{};  // a sentence, to go with it
 };
 
 enum class Change : uint8_t { fresh, gone, grown, shrunk, unchanged };  // fresh: "new"
@@ -41,7 +43,9 @@ struct Diff {
   struct Entry {
     Change change = Change::unchanged;
     uint64_t before = 0, after = 0;
-    std::string wait;  // wait reason, else the state; empty: not known, or several
+    std::vector<uint32_t> old_groups, now_groups;  // by index into Snapshot::groups
+    std::optional<uint64_t> site;  // of those of NOW (sites.h); not given: none, or several
+    std::string wait;              // wait reason, else the state; empty: not known, or several
     bool thread = false;
     std::vector<Frame> stack;  // shown frames, innermost first; empty: not known
     bool truncated = false;
@@ -53,6 +57,8 @@ struct Diff {
   std::vector<Entry> entries;  // what grew most first, what shrank most last; unchanged in between
   uint64_t before = 0, after = 0;  // goroutines and threads, ignored groups not counted
   uint64_t ignored = 0;            // groups that `ignore` left out, of both sides
+  uint64_t old_left_out = 0, now_left_out = 0;        // as Snapshot::left_out
+  bool old_truncated = false, now_truncated = false;  // as Snapshot::truncated
   bool same_process = false;
   std::string same_process_why;  // how that was decided, a sentence
   bool by_lines = false, by_wait = false, by_creator = false, by_labels = false;
@@ -62,6 +68,29 @@ struct Diff {
 
 // Throws weir::profiler::error when a regular expression is not one.
 Diff diff(const Snapshot& old, const Snapshot& now, const DiffOptions& options = {});
+
+// About how much memory (bytes) the entries of a Diff take whose groups have nothing in common:
+// each has a stack of its own, also where the groups of a Snapshot share one. To be asked of a dump
+// that is not trusted, before it is compared.
+size_t diff_bytes(const Snapshot& s);
+
+// Are both of one process? As it is decided where DiffOptions::same_process is not given: to be
+// asked before goroutines are filtered away that tell it.
+struct SameProcess {
+  bool is = false;
+  std::string why;  // a sentence
+};
+SameProcess same_process(const Snapshot& old, const Snapshot& now);
+
+// Both sides without what is not asked for. Query, states and labels are asked of each side's
+// goroutines. Packages and site are asked of the entries of the Diff, which keep all of their
+// goroutines if any group of either side passes: a dump that knows no creators, say, would pass on
+// one side alone, and all would be new. The age is asked of the entries' oldest wait in NOW, so
+// that none is "gone".
+struct Sides {
+  Snapshot old, now;
+};
+Sides filter_sides(Snapshot old, Snapshot now, const Filter& f, const DiffOptions& options = {});
 
 enum class FailOn : uint8_t { growth, fresh, none };  // fresh: "new"
 // Is that what was to be found? growth: any group is new or has grown; fresh: any is new.
