@@ -48,7 +48,7 @@ Unzipped gunzip(std::string_view bytes, size_t max_bytes) {
     const int result = inflate(&z, Z_NO_FLUSH);
     const size_t n = kPiece - z.avail_out;
     if (n > max_bytes - out.bytes.size()) {
-      throw ParseError("gzip: more than " + std::to_string(max_bytes) +
+      throw ParseLimit("gzip: more than " + std::to_string(max_bytes) +
                        " bytes when decompressed (ParseOptions::max_bytes)");
     }
     out.bytes.append(piece, 0, n);

@@ -48,7 +48,7 @@ Snapshot unpack(std::string_view bytes, const ParseOptions& options, Reader& rea
     bytes = unzipped.bytes;
   }
   if (bytes.size() > options.max_bytes) {
-    throw ParseError("the input has more than " + std::to_string(options.max_bytes) +
+    throw ParseLimit("the input has more than " + std::to_string(options.max_bytes) +
                      " bytes (ParseOptions::max_bytes)");
   }
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
@@ -57,6 +57,8 @@ Snapshot unpack(std::string_view bytes, const ParseOptions& options, Reader& rea
     Snapshot s = read(bytes, options);
     s.truncated |= truncated;
     return s;
+  } catch (const ParseLimit&) {
+    throw;
   } catch (const ParseError& e) {
     if (!truncated) throw;
     throw ParseError(std::string(e.what()) + " (the gzip data end too early)");

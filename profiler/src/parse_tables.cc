@@ -67,12 +67,12 @@ Budget::Budget(size_t input_bytes, const ParseOptions& options)
 }
 
 void Budget::fail() const {
-  throw ParseError("the input describes more than " + std::to_string(options_.max_expansion) +
+  throw ParseLimit("the input describes more than " + std::to_string(options_.max_expansion) +
                    " times its own size (ParseOptions::max_expansion)");
 }
 
 void Budget::fail_goroutines() const {
-  throw ParseError("the input has more than " + std::to_string(options_.max_goroutines) +
+  throw ParseLimit("the input has more than " + std::to_string(options_.max_goroutines) +
                    " goroutines (ParseOptions::max_goroutines)");
 }
 
@@ -122,7 +122,7 @@ uint32_t Tables::location(uint64_t address, std::vector<uint32_t> frames) {
 
 uint32_t Tables::stack(std::vector<uint32_t> locations, bool truncated) {
   if (locations.size() > max_depth_) {
-    throw ParseError("a stack has more than " + std::to_string(max_depth_) +
+    throw ParseLimit("a stack has more than " + std::to_string(max_depth_) +
                      " frames (ParseOptions::max_depth)");
   }
   const size_t bytes = locations.size() * sizeof(uint32_t);

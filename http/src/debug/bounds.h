@@ -25,6 +25,7 @@ struct Limits {
   size_t connections = 1024;    // at once; beyond it the one that is of least use is closed
   size_t head = 16 << 10;       // bytes of a request line and its fields
   size_t body = 1 << 20;        // bytes: addresses of a large program
+  size_t dump = 8 << 20;        // bytes of a body instead, where it is a dump (takes_dump)
   size_t buffered = 32 << 20;   // bytes of requests and answers, over all connections
   size_t queued = 128;          // complete requests that no worker has taken yet; more get 503
   size_t requests_each = 1000;  // on one connection
@@ -39,6 +40,7 @@ struct Limits {
   int streams = 8;
   int others = 2;  // workers for all the rest, which wait for nobody
 
+  size_t most_body() const noexcept { return body > dump ? body : dump; }
   int workers() const noexcept { return captures + pictures + slow + streams + others; }
 };
 

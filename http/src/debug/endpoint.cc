@@ -46,6 +46,11 @@ std::optional<Refusal> Endpoint::refuse(const Request& r) {
                         r.fields.get("Origin"));
 }
 
+size_t Endpoint::most_body(const Request& r) const {
+  return r.method == "POST" && takes_dump(query_of(r.target, r.method, {}).path) ? limits_.dump
+                                                                                 : limits_.body;
+}
+
 std::variant<std::shared_ptr<void>, Refusal> Endpoint::admit(const Request& r) {
   const Cost cost = site_.cost(query_of(r.target, r.method, {}));
   if (cost == Cost::cheap) return nullptr;

@@ -37,6 +37,7 @@ class Endpoint final : public Service {
   const Address& address() const noexcept { return listener_.address(); }
 
   std::optional<Refusal> refuse(const Request& request) override;
+  size_t most_body(const Request& request) const override;
   std::variant<std::shared_ptr<void>, Refusal> admit(const Request& request) override;
   bool serve(Exchange& exchange) override;
 

@@ -34,7 +34,7 @@ int checked(int fd, const char* what) {
 
 struct Front::Connection {
   Connection(int connected, const Limits& limits)
-      : fd(connected), reader(std::in_place, limits.head, limits.body) {}
+      : fd(connected), reader(std::in_place, limits.head, limits.most_body()) {}
   ~Connection() { ::close(fd); }
 
   const int fd;
@@ -344,6 +344,11 @@ bool Front::check(Connection& c) {
     refuse(c, *why, has_body);  // rather than take a body from whom it is not wanted from
     return false;
   }
+  reader.bound_body(service_.most_body(reader.request()));
+  if (reader.state() == RequestReader::State::failed) {
+    refuse(c, {reader.status(), std::string("bad request: ") + reader.why() + "\n", {}}, true);
+    return false;
+  }
   // A body means nothing with GET; it is taken, since it stands before the next request.
   if (reader.request().method != "POST") reader.pass_over_body();
   if (has_body && reader.request().expects_continue && c.input.empty()) {
@@ -414,13 +419,13 @@ bool Front::answered(Connection& c) {
   if (c.close_after) {
     shutdown(c.fd, SHUT_WR);
     c.input = {};
-    c.reader.emplace(limits_.head, limits_.body);
+    c.reader.emplace(limits_.head, limits_.most_body());
     enter(c, kLingering);
     watch(c, EPOLLIN);
     count(c);
     return false;
   }
-  c.reader.emplace(limits_.head, limits_.body);
+  c.reader.emplace(limits_.head, limits_.most_body());
   c.checked = false;
   const bool more = !c.input.empty();
   enter(c, more ? kReading : kIdle);

@@ -47,6 +47,8 @@ class Service {
   virtual ~Service() = default;
   // On the front's thread, once the head is there. Must not wait.
   virtual std::optional<Refusal> refuse(const Request& request) = 0;
+  // Likewise: bytes that the body of a request may have.
+  virtual size_t most_body(const Request& request) const = 0;
   // Likewise, once the request is whole: a place among the few that may be under way (null where
   // none is needed), or why there is none.
   virtual std::variant<std::shared_ptr<void>, Refusal> admit(const Request& request) = 0;

@@ -61,6 +61,11 @@ void RequestReader::parse_head() try {
   fail(bad.status, bad.what());
 }
 
+void RequestReader::bound_body(size_t most) {
+  max_body_ = std::min(max_body_, most);
+  if (state_ == State::body && left_ > max_body_) fail(413, "the body is too large");
+}
+
 void RequestReader::take(std::string_view bytes) {
   taken_ += bytes.size();
   if (keep_body_) request_.body.append(bytes);

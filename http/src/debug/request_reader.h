@@ -2,7 +2,7 @@
 // chunked.h's.
 //
 // Invariants: never looks beyond the end of its request, so that what follows is the next one's;
-// memory is bounded by the two limits. A pure function of the bytes: however they are cut into
+// memory is bounded by the limits. A pure function of the bytes: however they are cut into
 // pieces, the result is the same.
 #pragma once
 
@@ -46,6 +46,8 @@ class RequestReader {
   const std::string& why() const noexcept { return why_; }
   const Request& request() const noexcept { return request_; }
   Request& request() noexcept { return request_; }
+  // Of this request the body may be no longer than that; to be told once the head is known.
+  void bound_body(size_t most);
   // From here on the body is counted, not kept.
   void pass_over_body() noexcept { keep_body_ = false; }
   size_t held() const noexcept { return head_.size() + request_.body.size(); }  // bytes
@@ -58,7 +60,8 @@ class RequestReader {
   void take(std::string_view bytes);
   void fail(int status, std::string why);
 
-  const size_t max_head_, max_body_;
+  const size_t max_head_;
+  size_t max_body_;
   State state_ = State::head;
   bool begun_ = false, keep_body_ = true;
   int status_ = 0;

@@ -40,7 +40,8 @@ Query query_of(const std::string& target, std::string_view method, std::string b
             return found == params->end() ? std::string() : found->second;
           }};
   q.post = method == "POST";
-  q.data = method == "POST" ? std::move(body) : std::string(behind);
+  q.behind = behind;
+  q.data = method == "POST" ? std::move(body) : q.behind;
   return q;
 }
 

@@ -66,7 +66,7 @@ uint64_t hexadecimal(const Query& q, const char* name) {
 
 std::vector<std::string> repeated(const Query& q, std::string_view name) {
   std::vector<std::string> values;
-  std::string_view rest = q.data;
+  std::string_view rest = q.behind;
   while (!rest.empty()) {
     const size_t end = std::min(rest.find('&'), rest.size());
     const std::string_view pair = rest.substr(0, end);

@@ -77,8 +77,10 @@ Cost cost(const Query& query) {
 }
 
 bool takes_post(std::string_view path) noexcept {
-  return path == "/debug/pprof/symbol" || path == "/debug/snapshots";
+  return path == "/debug/pprof/symbol" || path == "/debug/snapshots" || takes_dump(path);
 }
+
+bool takes_dump(std::string_view path) noexcept { return path == "/debug/diff"; }
 
 bool is_public(std::string_view path) noexcept {
   // Health is asked by those who start and stop the program. The page asks for the token itself.

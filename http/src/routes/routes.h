@@ -17,9 +17,10 @@ namespace weir::http {
 struct Query {
   std::string path;
   std::function<std::string(const std::string&)> param;  // "" where it is not given
-  std::string data = {};           // the body of a POST; else what stands behind the "?", as it is
-  bool post = false;               // asked by POST
-  std::string if_none_match = {};  // the field: what the client has already
+  std::string data = {};                                 // the body of a POST; else as `behind`
+  bool post = false;                                     // asked by POST
+  std::string if_none_match = {};                        // the field: what the client has already
+  std::string behind = {};                               // what stands behind the "?", as it is
 };
 
 struct Answer {
@@ -50,6 +51,8 @@ enum class Cost : uint8_t {
 Cost cost(const Query& query);
 // Whether the path is asked by POST, too.
 bool takes_post(std::string_view path) noexcept;
+// Whether the body of such a POST is a dump of goroutines, which may be large.
+bool takes_dump(std::string_view path) noexcept;
 // Whether the path is for everybody: nothing of the process is told there.
 bool is_public(std::string_view path) noexcept;
 std::vector<std::string> paths();  // that answer() knows

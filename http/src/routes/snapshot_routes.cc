@@ -2,18 +2,24 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <weir/profiler/call_graph.h>
 #include <weir/profiler/diff.h>
 #include <weir/profiler/draw.h>
 #include <weir/profiler/encode.h>
 #include <weir/profiler/error.h>
+#include <weir/profiler/filter.h>
 #include <weir/profiler/groups.h>
+#include <weir/profiler/parse.h>
+#include <weir/profiler/snapshot.h>
 
 #include "answers.h"
+#include "filter_params.h"
 #include "graph_routes.h"
 #include "observe/observe_json.h"
 #include "observe/observer.h"
@@ -24,6 +30,9 @@ namespace weir::http::routes {
 namespace {
 
 using observe::Kept;
+
+constexpr size_t kMiB = size_t{1} << 20;  // bytes
+constexpr size_t kMostStacks = 256 * kMiB;
 
 constexpr const char* kId = "the id of a kept snapshot: /debug/snapshots lists them";
 
@@ -44,6 +53,24 @@ Kept named(const observe::Observer& observer, const Query& q, const char* name,
   if (!id) return otherwise;
   if (auto kept = observer.snapshot(*id)) return *std::move(kept);
   throw BadParameter{name, kId};
+}
+
+// A dump that somebody has sent. Throws profiler::ParseError.
+profiler::Snapshot sent(const std::string& dump) {
+  // 7 bytes of Snapshot for each byte, and 16 MiB: 240 MiB at most. What is cut off is no dump to
+  // compare with: all that is missing would be new.
+  return profiler::parse(dump, {.max_bytes = 32 * kMiB,
+                                .max_goroutines = 1'000'000,
+                                .max_depth = 10'000,
+                                .max_expansion = 7,
+                                .cut_gzip = false});
+}
+
+Answer too_large() {
+  return text(413,
+              "the dump is too large to be compared here: it may have 8 MiB, 32 MiB unpacked, "
+              "1000000 goroutines, and 256 MiB of stacks where each group has its own; the weir "
+              "command compares larger ones\n");
 }
 
 Answer one(const Kept& k, bool groups) {
@@ -89,24 +116,50 @@ Cost difference_cost(const Query& q) {
   return format == "svg" || format == "png" ? Cost::picture : Cost::capture;
 }
 
-Answer difference(const Query& q) {
+Answer difference(const Query& q) try {
   const std::string format = choice(q, "format", {"text", "json", "markdown", "dot", "svg", "png"});
+  const profiler::Filter filter = filter_of(q);
   const auto observer = observe::current();
   if (!observer) return nobody_keeps();
   profiler::DiffOptions options;
   options.threshold = number<uint64_t>(q, "threshold", 1, UINT64_MAX, "a number of goroutines");
   options.labels = choice(q, "labels", {"0", "1"}) == "1";
   options.ignore = repeated(q, "ignore");
-  options.same_process = true;
   observer->latest();
   const std::vector<Kept> all = observer->snapshots();
-  const Kept base = named(*observer, q, "base", all.front());
   const Kept to = named(*observer, q, "to", all.back());
-  if (format == "dot" || format == "svg" || format == "png") {
-    return picture(profiler::call_graph_difference(*base.snapshot, *to.snapshot, {}), format);
+
+  // One at a time, for the memory that it takes.
+  static std::mutex comparing_a_dump;
+  std::unique_lock one(comparing_a_dump, std::defer_lock);
+  profiler::Snapshot dump;
+  Kept base;
+  if (q.post) {
+    if (!q.param("base").empty()) throw BadParameter{"base", "nothing: the dump is the base"};
+    one.lock();
+    dump = sent(q.data);
+    if (profiler::diff_bytes(dump) > kMostStacks) return too_large();
+    const profiler::SameProcess same = profiler::same_process(dump, *to.snapshot);
+    options.same_process = same.is;
+    options.same_process_why = same.why;
+  } else {
+    base = named(*observer, q, "base", all.front());
+    options.same_process = true;
   }
-  auto d =
-      std::make_shared<const profiler::Diff>(profiler::diff(*base.snapshot, *to.snapshot, options));
+  const profiler::Snapshot* old = q.post ? &dump : base.snapshot.get();
+  const profiler::Snapshot* now = to.snapshot.get();
+  profiler::Sides chosen;
+  if (!filter.is_empty()) {
+    chosen = profiler::filter_sides(q.post ? std::move(dump) : *old, *now, filter, options);
+    old = &chosen.old;
+    now = &chosen.now;
+  }
+  if (format == "dot" || format == "svg" || format == "png") {
+    profiler::CallGraph g = profiler::call_graph_difference(*old, *now, {});
+    if (old->truncated) g.filters.push_back("the old side was cut off");
+    return picture(std::move(g), format);
+  }
+  auto d = std::make_shared<const profiler::Diff>(profiler::diff(*old, *now, options));
   Answer a;
   a.content_type = format == "json"       ? "application/json"
                    : format == "markdown" ? "text/markdown; charset=utf-8"
@@ -117,6 +170,10 @@ Answer difference(const Query& q) {
                                   : profiler::write_diff_text(*d, sink);
   };
   return a;
+} catch (const profiler::ParseLimit&) {
+  return too_large();
+} catch (const profiler::ParseError& e) {  // of the dump: where, and what was expected
+  return text(400, std::string(e.what()) + "\n");
 }
 
 }  // namespace weir::http::routes

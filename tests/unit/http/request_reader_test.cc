@@ -178,6 +178,29 @@ TEST(RequestReader, HoldsNoBodyThatIsPassedOver) {
   EXPECT_EQ(reader.held(), 0u);
 }
 
+// A server learns from the head how long the body may be.
+TEST(RequestReader, ABodyMayBeBoundedOnceTheHeadIsKnown) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\n";
+  RequestReader of_length(kHead, kBody);
+  feed(of_length, head + "Content-Length: 1000\r\n\r\n", 1000);
+  of_length.bound_body(1000);
+  EXPECT_EQ(of_length.state(), State::body);
+  of_length.bound_body(999);
+  EXPECT_EQ(of_length.state(), State::failed);
+  EXPECT_EQ(of_length.status(), 413);
+
+  RequestReader chunked(kHead, kBody);
+  feed(chunked, head + "Transfer-Encoding: chunked\r\n\r\n", 1000);
+  chunked.bound_body(5);
+  feed(chunked, "3\r\nabc\r\n3\r\nabc\r\n", 4);
+  EXPECT_EQ(chunked.status(), 413);
+
+  RequestReader raised(kHead, 10);
+  feed(raised, head + "Content-Length: 11\r\n\r\n", 1000);
+  raised.bound_body(100);
+  EXPECT_EQ(raised.status(), 413) << "it only makes it less";
+}
+
 // Extensions may be long, and mean nothing.
 TEST(RequestReader, RefusesChunksOfExtensions) {
   RequestReader reader(kHead, kBody);

@@ -30,9 +30,10 @@ struct MountOptions {
 // Answers the endpoint's paths, each exactly, by GET and HEAD (and POST where that is of use) on
 // whatever threads the server has; handlers that are registered before come first. Few expensive
 // requests are under way at once, 7 in all; more get 503: a server with fewer threads than that can
-// be kept busy by them. Bounds on the time and size of requests are the server's. Call it before
-// the server listens; the server must not be moved afterwards. Throws weir::http::error when the
-// token cannot be used.
+// be kept busy by them. A POST's body may have what it may have at a DebugServer, or less where the
+// server says so; bounds on the time of requests are the server's. Call it before the server
+// listens; the server must not be moved afterwards. Throws weir::http::error when the token cannot
+// be used.
 void mount(httplib::Server& server, const MountOptions& options);
 // With the token of the environment's WEIR_DEBUG_TOKEN, as DebugServer.
 void mount(httplib::Server& server);

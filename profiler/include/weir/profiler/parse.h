@@ -29,6 +29,12 @@ class ParseError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The input may well be a dump, but is larger than ParseOptions allow.
+class ParseLimit : public ParseError {
+ public:
+  using ParseError::ParseError;
+};
+
 // Tells the format by the content, whatever the file is called; gzip or not. What the input does
 // not tell is left as snapshot.h says "not known". Text that was cut off in the middle, or gzip
 // that was, gives what is whole, with Snapshot::truncated. Throws ParseError, std::bad_alloc.

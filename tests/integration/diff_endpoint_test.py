@@ -1,0 +1,103 @@
+"""POST /debug/diff: a dump that was saved with curl, compared with what the process does now."""
+
+import gzip
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from zoo import DEADLINE, Zoo, eventually
+
+LEAK = "nil_chan_receive"
+FORMATS = {"pprof": "debug=0", "debug1": "debug=1", "debug2": "debug=2", "json": "format=json"}
+
+
+def curl(*args):
+    result = subprocess.run(
+        ["curl", "--silent", "--show-error", "--max-time", str(DEADLINE), *args], capture_output=True
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def leaked(zoo):
+    return len(zoo.stuck_in(LEAK, "chan receive (nil chan)"))
+
+
+def looked(zoo):
+    """The id of a snapshot of this moment."""
+    status, _, body = zoo.request("/debug/snapshots", method="POST", data=b"")
+    assert status == 201, (status, body)
+    return json.loads(body)["id"]
+
+
+def growth_of(diff, function):
+    """(before, after) of the entries that are in a function."""
+    of_it = [e for e in diff["entries"] if any(f["function"].startswith("zoo::" + function) for f in e["stack"])]
+    return sum(e["before"] for e in of_it), sum(e["after"] for e in of_it)
+
+
+class DiffEndpoint(unittest.TestCase):
+    def test_a_saved_dump_of_each_format(self):
+        with Zoo(f"--leak={LEAK},mutex_forgotten_unlock", "--rate=50") as zoo, tempfile.TemporaryDirectory() as home:
+            eventually(lambda: leaked(zoo) > 5, "a leak")
+            paths = {name: os.path.join(home, name) for name in FORMATS}
+            for name, parameter in FORMATS.items():
+                curl("--fail", "--output", paths[name], f"{zoo.url}/debug/goroutine?{parameter}")
+            paths["debug2.gz"] = paths["debug2"] + ".gz"
+            with open(paths["debug2"], "rb") as dump, gzip.open(paths["debug2.gz"], "wb") as packed:
+                packed.write(dump.read())
+            before = leaked(zoo)
+            eventually(lambda: leaked(zoo) > before + 20, "more of it")
+            to = looked(zoo)
+            for name, path in paths.items():
+                with self.subTest(name):
+
+                    def compared(parameters):
+                        url = f"{zoo.url}/debug/diff?to={to}&{parameters}"
+                        return curl("--fail", "--data-binary", "@" + path, url)
+
+                    diff = json.loads(compared("format=json"))
+                    self.assertEqual(diff["schema"], "weir.diff/1")
+                    old, now = growth_of(diff, LEAK)
+                    self.assertGreater(old, 5, "the dump was read")
+                    self.assertGreater(now, old + 20)
+
+                    text = compared("format=text").decode()
+                    self.assertIn("grown ", text)
+                    self.assertIn("zoo::" + LEAK, text)
+
+                    for filters in (f"q=zoo::{LEAK}", f"q=zoo::{LEAK}&package=zoo", f"q=zoo::{LEAK}&age=0.001"):
+                        some = json.loads(compared("format=json&" + filters))
+                        self.assertEqual(growth_of(some, LEAK), (old, now), filters)
+                        self.assertEqual(growth_of(some, "mutex_forgotten_unlock"), (0, 0), filters)
+                    sites = {e["site"] for e in diff["entries"] if "site" in e and growth_of({"entries": [e]}, LEAK)[1]}
+                    self.assertEqual(len(sites), 1)
+                    some = json.loads(compared("format=json&site=" + sites.pop()))
+                    self.assertEqual(growth_of(some, LEAK), (old, now))
+                    self.assertEqual(json.loads(compared("format=json&age=100000"))["entries"], [])
+
+                    self.assertIn(b"zoo::" + LEAK.encode(), compared("format=dot"))
+                    self.assertIn(b"<svg", compared("format=svg"))
+
+    def test_refusals(self):
+        with Zoo("--leak=none") as zoo:
+
+            def compare(data, headers=None, parameters=""):
+                status, _, body = zoo.request("/debug/diff" + parameters, method="POST", data=data, headers=headers)
+                return status, body
+
+            dump = zoo.get("/debug/goroutine")
+            self.assertEqual(compare(dump)[0], 200)
+            self.assertEqual(compare(dump, parameters="?base=1")[0], 400)
+            self.assertEqual(compare(dump, {"Origin": "http://evil.example"})[0], 403)
+            for nonsense in (b"", b"hello\n", b"{}", b"\x1f\x8b nothing", dump[: len(dump) // 2]):
+                status, why = compare(nonsense)
+                self.assertEqual(status, 400, why)
+            self.assertEqual(compare(gzip.compress(b"\n" * (33 << 20)))[0], 413)
+            self.assertEqual(zoo.get("/healthz"), b"ok\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
