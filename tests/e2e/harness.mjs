@@ -69,6 +69,10 @@ export async function launch() {
   });
 }
 
+// The browser logs it, and the page asks again: who goes from view to view is faster than an endpoint
+// that allows few looks at once.
+const kBusy = /status of 503/;
+
 /** A page of its own. `allow`: what may be logged as an error. */
 export async function open(browser, url, { options = {}, allow = [], prepare } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "light", ...options });
@@ -76,7 +80,7 @@ export async function open(browser, url, { options = {}, allow = [], prepare } =
   const page = await context.newPage();
   page.errors = [];
   const complain = (text) => {
-    if (!allow.some((a) => a.test(text))) page.errors.push(text);
+    if (![kBusy, ...allow].some((a) => a.test(text))) page.errors.push(text);
   };
   page.on("console", (m) => m.type() === "error" && complain(m.text()));
   page.on("pageerror", (e) => complain(String(e)));
