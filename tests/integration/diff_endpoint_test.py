@@ -81,6 +81,24 @@ class DiffEndpoint(unittest.TestCase):
                     self.assertIn(b"zoo::" + LEAK.encode(), compared("format=dot"))
                     self.assertIn(b"<svg", compared("format=svg"))
 
+    def test_a_large_dump_leaves_no_memory_behind(self):
+        def resident(zoo):  # MiB
+            with open(f"/proc/{zoo.process.pid}/statm") as f:
+                return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+        one = (
+            "goroutine {0} [chan receive, {1} minutes]:\nmain.worker{2}(0x1)\n\t/app/worker.go:{3} +0x1d\n"
+            "main.loop(0x2)\n\t/app/loop.go:12 +0x1d\ncreated by main.start in goroutine 1\n\t/app/start.go:3 +0x1d\n\n"
+        )
+        dump = gzip.compress("".join(one.format(i, i % 90, i % 5000, i % 997 + 1) for i in range(1, 140_000)).encode())
+        with Zoo("--leak=none") as zoo:
+            before = resident(zoo)
+            for style in ("text", "json"):
+                status, _, body = zoo.request(f"/debug/diff?format={style}", method="POST", data=dump)
+                self.assertEqual(status, 200, body[:200])
+                self.assertIn(b"139999", body[:300])
+            eventually(lambda: resident(zoo) < before + 64, f"{resident(zoo)} MiB, before: {before} MiB")
+
     def test_refusals(self):
         with Zoo("--leak=none") as zoo:
 

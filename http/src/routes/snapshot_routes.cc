@@ -1,5 +1,7 @@
 #include "snapshot_routes.h"
 
+#include <malloc.h>
+
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -65,6 +67,19 @@ profiler::Snapshot sent(const std::string& dump) {
                                 .max_expansion = 7,
                                 .cut_gzip = false});
 }
+
+// Once nobody has it any more, memory that was freed goes back to the system. The allocator would
+// keep what a large dump took, hundreds of megabytes for each worker that ever compared one.
+std::shared_ptr<void> trim_at_end(const std::string& dump) {
+  constexpr size_t kLeast = kMiB / 32;  // bytes; gzip makes 32 MiB of it at most
+  if (dump.size() < kLeast) return {};
+  return {nullptr, [](std::nullptr_t) { malloc_trim(0); }};
+}
+
+struct Compared {
+  std::shared_ptr<void> trim;  // the last to go
+  profiler::Diff diff;
+};
 
 Answer too_large() {
   return text(413,
@@ -132,6 +147,7 @@ Answer difference(const Query& q) try {
   // One at a time, for the memory that it takes.
   static std::mutex comparing_a_dump;
   std::unique_lock one(comparing_a_dump, std::defer_lock);
+  const std::shared_ptr<void> trim = q.post ? trim_at_end(q.data) : nullptr;
   profiler::Snapshot dump;
   Kept base;
   if (q.post) {
@@ -159,15 +175,17 @@ Answer difference(const Query& q) try {
     if (old->truncated) g.filters.push_back("the old side was cut off");
     return picture(std::move(g), format);
   }
-  auto d = std::make_shared<const profiler::Diff>(profiler::diff(*old, *now, options));
+  auto compared =
+      std::make_shared<const Compared>(Compared{trim, profiler::diff(*old, *now, options)});
   Answer a;
   a.content_type = format == "json"       ? "application/json"
                    : format == "markdown" ? "text/markdown; charset=utf-8"
                                           : kText;
-  a.write = [d, format](const profiler::Sink& sink) {
-    return format == "json"       ? profiler::write_diff_json(*d, sink)
-           : format == "markdown" ? profiler::write_diff_markdown(*d, sink)
-                                  : profiler::write_diff_text(*d, sink);
+  a.write = [compared, format](const profiler::Sink& sink) {
+    const profiler::Diff& d = compared->diff;
+    return format == "json"       ? profiler::write_diff_json(d, sink)
+           : format == "markdown" ? profiler::write_diff_markdown(d, sink)
+                                  : profiler::write_diff_text(d, sink);
   };
   return a;
 } catch (const profiler::ParseLimit&) {

@@ -87,16 +87,15 @@ void observed(F f) {
 // `n` goroutines more in a place, until the end of its scope.
 class Staying {
  public:
-  Staying(void (*where)(const chan<bool>&), int n) {
-    for (int i = 0; i < n; ++i) {
+  Staying(void (*where)(const chan<bool>&), size_t n) {
+    const size_t wanted = parked() + n;
+    for (size_t i = 0; i < n; ++i) {
       group_.go([where, until = until_] { where(until); });
     }
-    // Parked, all of them: a dump tells.
-    debug::testing::eventually([&] {
+    EXPECT_TRUE(debug::testing::eventually([&] {
       weir::gosched();
-      return body_of(get("/debug/goroutine?debug=2&state=runnable,running")).find("stay_") ==
-             std::string::npos;
-    });
+      return parked() == wanted;
+    }));
   }
   ~Staying() {
     until_.close();
@@ -106,6 +105,13 @@ class Staying {
   Staying& operator=(const Staying&) = delete;
 
  private:
+  static size_t parked() {
+    const std::string dump = body_of(get("/debug/goroutine?debug=2&state=chan%20receive"));
+    size_t n = 0;
+    for (size_t at = 0; (at = dump.find("stay_", at)) != dump.npos; ++at) ++n;
+    return n;
+  }
+
   chan<bool> until_ = make_chan<bool>();
   TaskGroup group_;
 };
@@ -252,12 +258,16 @@ TEST(PostedDump, WhetherItIsOfThisProcessIsDecidedNotSaid) {
     const json j = json::parse(body_of(post("/debug/diff?format=json", dump)));
     EXPECT_EQ(j["same_process"], false);
     EXPECT_EQ(change_in(j["entries"], "elsewhere"), "gone 2>0");
-    // As it is without a filter, which leaves out whom that is known by.
-    const std::string mine = body_of(get("/debug/goroutine?format=json"));
-    weir::sleep_for(1ms);
-    const std::string to = "&to=" + std::to_string(look());
-    const json whole = json::parse(body_of(post("/debug/diff?format=json" + to, mine)));
-    EXPECT_EQ(whole["same_process"], true) << whole["same_process_why"];
+    // A goroutine has waited since before the dump: for longer than a capture takes, at last.
+    std::string mine, to;
+    json whole;
+    EXPECT_TRUE(debug::testing::eventually([&] {
+      mine = body_of(get("/debug/goroutine?format=json"));
+      to = "&to=" + std::to_string(look());
+      whole = json::parse(body_of(post("/debug/diff?format=json" + to, mine)));
+      return whole["same_process"] == true;
+    })) << whole["same_process_why"];
+    // A filter leaves out whom that is known by.
     const json none = json::parse(body_of(post("/debug/diff?format=json&q=nobody" + to, mine)));
     EXPECT_EQ(none["same_process"], true);
     EXPECT_EQ(none["same_process_why"], whole["same_process_why"]);
@@ -319,6 +329,19 @@ TEST(PostedDump, WhatGrowsBeyondItsBoundsIsRefused) {
     std::string many = "goroutine profile: total 1\n1 @";
     for (int i = 0; i < 10'001; ++i) many += " 0x" + std::to_string(1000 + i);
     EXPECT_EQ(post("/debug/diff", many + "\n\n").status, 413) << "a deep stack";
+  });
+}
+
+TEST(PostedDump, MarkupInItStaysText) {
+  observed([] {
+    const std::string dump =
+        "goroutine 1 [select]:\n</text><script>alert(1)</script>(0x1)\n\t/a\"b<i>.go:1 +0x1\n";
+    const std::string svg = post("/debug/diff?format=svg", dump).body;
+    EXPECT_THAT(svg, AllOf(HasSubstr("<svg"), HasSubstr("script"), Not(HasSubstr("<script")),
+                           Not(HasSubstr("<i>"))));
+    const std::string markdown = body_of(post("/debug/diff?format=markdown", dump));
+    EXPECT_THAT(markdown, AllOf(HasSubstr("alert"), Not(HasSubstr("<script")))) << markdown;
+    EXPECT_EQ(post("/debug/diff", dump).content_type, "text/plain; charset=utf-8");
   });
 }
 
