@@ -26,10 +26,45 @@ export interface Stacked {
 
 export type Order = "stack" | "creator";
 
-function node(key: string, place: Place | null, title: string, parent: FlameNode | null): FlameNode {
-  let hash = parent?.hash ?? 0x811c9dc5;
+// A frame as it is met on the way from the root: what it is called among its siblings.
+interface Step {
+  place: Place;
+  title: string;
+  key: string;
+  hash: number;
+}
+
+function stepOf(place: Place, title: string): Step {
+  const key = `${title}\t${wholePlace(place)}`;
+  let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193) >>> 0;
-  return { key, hash, place, title, count: 0, before: 0, self: 0, depth: parent ? parent.depth + 1 : 0, parent, children: [] };
+  return { place, title, key, hash };
+}
+
+// The stacks of a snapshot share their places, so that each is looked at once, not in each group.
+const frameSteps = new WeakMap<Place, Step>();
+const creatorSteps = new WeakMap<Place, Step>();
+
+function kept(steps: WeakMap<Place, Step>, place: Place, prefix: string): Step {
+  let step = steps.get(place);
+  if (!step) steps.set(place, (step = stepOf(place, prefix + place.function)));
+  return step;
+}
+
+function node(step: Step | null, parent: FlameNode | null): FlameNode {
+  const hash = parent && step ? Math.imul(parent.hash ^ step.hash, 0x01000193) >>> 0 : 0x811c9dc5;
+  return {
+    key: step?.key ?? "",
+    hash,
+    place: step?.place ?? null,
+    title: step?.title ?? "all goroutines",
+    count: 0,
+    before: 0,
+    self: 0,
+    depth: parent ? parent.depth + 1 : 0,
+    parent,
+    children: [],
+  };
 }
 
 /** How wide a node is: the larger of both sides. */
@@ -37,42 +72,60 @@ export function weight(n: FlameNode): number {
   return Math.max(n.count, n.before);
 }
 
+// The tree that was made last of a list: a zoom, or another look at the same, needs no other.
+const trees = new WeakMap<Stacked[], { order: Order; root: FlameNode }>();
+
+/** Lists that were given are not changed any more. */
 export function flameOf(groups: Stacked[], order: Order): FlameNode {
-  const root = node("", null, "all goroutines", null);
+  const known = trees.get(groups);
+  if (known?.order === order) return known.root;
+  const root = treeOf(groups, order);
+  trees.set(groups, { order, root });
+  return root;
+}
+
+function treeOf(groups: Stacked[], order: Order): FlameNode {
+  const root = node(null, null);
   const index = new Map<FlameNode, Map<string, FlameNode>>();
-  const child = (of: FlameNode, place: Place, title: string): FlameNode => {
+  const waits = new Map<string, Step>();
+  const child = (of: FlameNode, step: Step): FlameNode => {
     let known = index.get(of);
     if (!known) index.set(of, (known = new Map<string, FlameNode>()));
-    const key = `${title}\t${wholePlace(place)}`;
-    let next = known.get(key);
+    let next = known.get(step.key);
     if (!next) {
-      next = node(key, place, title, of);
-      known.set(key, next);
+      next = node(step, of);
+      known.set(step.key, next);
       of.children.push(next);
     }
     return next;
   };
+  const waitOf = (wait: string): Step => {
+    let step = waits.get(wait);
+    if (!step) waits.set(wait, (step = stepOf({ function: wait }, `[${wait}]`)));
+    return step;
+  };
   for (const g of groups) {
-    const path: [Place, string][] = [];
-    if (order === "creator" && g.createdBy) path.push([g.createdBy, `made at ${g.createdBy.function}`]);
-    for (let i = g.stack.length - 1; i >= 0; i--) {
-      const place = g.stack[i] as Place;
-      path.push([place, place.function]);
-    }
-    // What it waits for is on top of where it waits.
-    if (g.wait) path.push([{ function: g.wait }, `[${g.wait}]`]);
+    const before = g.before ?? 0;
     let at = root;
-    root.count += g.count;
-    root.before += g.before ?? 0;
-    for (const [place, title] of path) {
-      at = child(at, place, title);
+    const count = () => {
       at.count += g.count;
-      at.before += g.before ?? 0;
-    }
+      at.before += before;
+    };
+    const enter = (step: Step) => {
+      at = child(at, step);
+      count();
+    };
+    count();
+    if (order === "creator" && g.createdBy) enter(kept(creatorSteps, g.createdBy, "made at "));
+    for (let i = g.stack.length - 1; i >= 0; i--) enter(kept(frameSteps, g.stack[i] as Place, ""));
+    // What it waits for is on top of where it waits.
+    if (g.wait) enter(waitOf(g.wait));
     at.self += g.count;
   }
   const sort = (n: FlameNode) => {
-    n.children.sort((a, b) => weight(b) - weight(a) || (a.key < b.key ? -1 : 1));
+    if (n.children.length > 1) {
+      n.children.sort((a, b) => weight(b) - weight(a) || (a.key < b.key ? -1 : 1));
+    }
     n.children.forEach(sort);
   };
   sort(root);
@@ -86,7 +139,7 @@ export interface Box {
   row: number;
 }
 
-const kNarrowest = 0.0012; // share of the width below which nothing can be seen
+const kNarrowest = 0.002; // share of the width: three pixels of a window; below that nothing can be met
 const kMostBoxes = 4000;
 
 /** What is drawn when `focus` has the whole width: it, those it came by, and what is above it. */
@@ -124,11 +177,12 @@ export function pathId(n: FlameNode): string {
 
 export function findPath(root: FlameNode, id: string): FlameNode | null {
   if (id === "") return root;
+  const hash = Number.parseInt(id, 36);
   const todo = [root];
   while (todo.length > 0) {
     const n = todo.pop() as FlameNode;
-    if (pathId(n) === id) return n;
-    todo.push(...n.children);
+    if (n.hash === hash && pathId(n) === id) return n;
+    for (const c of n.children) todo.push(c);
   }
   return null;
 }

@@ -159,7 +159,20 @@ export function finder(q: string): (haystack: string) => boolean {
   return (text) => text.includes(small) || (expression?.test(text) ?? false);
 }
 
+// What was chosen last of a list: each look at the same, and each view of it, asks again.
+const choices = new WeakMap<Group[], { filter: string; chosen: Group[] }>();
+
+/** Neither the list nor what is given is changed any more. */
 export function choose(groups: Group[], f: Filter): Group[] {
+  const filter = JSON.stringify(f);
+  const known = choices.get(groups);
+  if (known?.filter === filter) return known.chosen;
+  const chosen = chosenOf(groups, f);
+  choices.set(groups, { filter, chosen });
+  return chosen;
+}
+
+function chosenOf(groups: Group[], f: Filter): Group[] {
   const finds = finder(f.q);
   const states = new Set(f.states.map((s) => s.toLowerCase()));
   return groups.filter(
