@@ -1,8 +1,8 @@
 // pick_group and pick_goroutine (groups.h). Both choose members by their place and leave the rest
 // to prune.
 #include <algorithm>
+#include <bit>
 #include <cstdint>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -39,19 +39,41 @@ Snapshot keep(Snapshot s, const std::unordered_set<uint64_t>& wanted) {
   return s;
 }
 
+// Members by goid, the first of each. One array, at most half full: of a million goroutines two or
+// three are asked for, and a node for each would take longer than to look at all of them.
+class MemberTable {
+ public:
+  explicit MemberTable(const std::vector<Group>& groups) {
+    size_t n = 0;
+    for (const Group& g : groups) n += g.members.size();
+    slots_.resize(std::bit_ceil(2 * n + 2));
+    for (const Group& g : groups) {
+      for (const Member& m : g.members) {
+        const Member*& slot = slots_[slot_of(m.goid)];
+        if (!slot) slot = &m;
+      }
+    }
+  }
+  const Member* find(uint64_t goid) const { return slots_[slot_of(goid)]; }
+
+ private:
+  // Where it is, or would be: there is always a free one to end at.
+  size_t slot_of(uint64_t goid) const {
+    const size_t mask = slots_.size() - 1;
+    size_t i = (goid * 0x9e3779b97f4a7c15) >> 32 & mask;
+    while (slots_[i] && slots_[i]->goid != goid) i = (i + 1) & mask;
+    return i;
+  }
+
+  std::vector<const Member*> slots_;
+};
+
 // What goroutines have to do with each other.
 class Relations {
  public:
-  explicit Relations(const Snapshot& s) : s_(s) {
-    for (const Group& g : s.groups) {
-      for (const Member& m : g.members) by_goid_.emplace(m.goid, &m);
-    }
-  }
+  explicit Relations(const Snapshot& s) : s_(s), by_goid_(s.groups) {}
 
-  const Member* find(uint64_t goid) const {
-    const auto at = by_goid_.find(goid);
-    return at == by_goid_.end() ? nullptr : at->second;
-  }
+  const Member* find(uint64_t goid) const { return by_goid_.find(goid); }
 
   template <class F>
   void each_object(const Member& m, F f) const {
@@ -101,7 +123,7 @@ class Relations {
 
  private:
   const Snapshot& s_;
-  std::unordered_map<uint64_t, const Member*> by_goid_;
+  const MemberTable by_goid_;
 };
 
 }  // namespace
