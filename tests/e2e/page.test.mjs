@@ -230,6 +230,10 @@ test("on a phone nothing is wider than the screen", async () => {
     await page.locator({ now: ".card", goroutines: ".vt-row", flame: ".flame .box", compare: ".headline:not(:empty)", scheduler: ".tile" }[view]).first().waitFor();
     const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(wide <= screen, `${view}: ${wide} px of ${screen}`);
+    const outside = await page.evaluate(() =>
+      [...document.querySelectorAll("main input, main select, main .bar-line button")].filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML),
+    );
+    assert.deepEqual(outside, [], view);
     await checkAxe(page);
     await shot(page, `${view}-phone`);
   }

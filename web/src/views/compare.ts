@@ -50,6 +50,7 @@ export class CompareView implements View {
   private readonly filter: FilterBar;
   private readonly selects: Record<Side, HTMLSelectElement>;
   private readonly headline = h("p", { class: "headline", role: "status" });
+  private readonly note = h("p", { class: "quiet" });
   private readonly trouble = h("div");
   private readonly rows = h("div", { class: "diff-rows" });
   private readonly flame: FlameGraph;
@@ -119,6 +120,7 @@ export class CompareView implements View {
       this.filter.element,
       this.trouble,
       this.headline,
+      this.note,
       h("div", { class: "bar-line" }, this.looks, this.pictureTools),
       this.flame.element,
       this.picture.box,
@@ -285,12 +287,14 @@ export class CompareView implements View {
   private draw(): void {
     const { diff, route } = this;
     if (!diff || !route) return;
-    const time = (side: { taken_at_ns?: number }) => (side.taken_at_ns ? ` at ${clock(side.taken_at_ns)}` : "");
+    const time = (side: { taken_at_ns?: number }, otherwise: string) => (side.taken_at_ns ? `at ${clock(side.taken_at_ns)}` : otherwise);
     const before = diff.old.total;
     const after = diff.now.total;
     const seconds = ((diff.now.taken_at_ns ?? 0) - (diff.old.taken_at_ns ?? 0)) / 1e9;
     const rate = diff.old.taken_at_ns && diff.same_process && seconds > 5 ? `, ${signed(((after - before) * 60) / seconds)} a minute` : "";
-    setText(this.headline, `${signed(after - before)} goroutines: ${count(before)}${time(diff.old)}, ${count(after)}${time(diff.now)}${rate}${diff.same_process ? "" : `. ${diff.same_process_why}`}`);
+    setText(this.headline, `${signed(after - before)} goroutines: ${count(before)} ${time(diff.old, "before")}, ${count(after)} ${time(diff.now, "now")}${rate}`);
+    const why = diff.same_process_why;
+    setText(this.note, diff.same_process || !why ? "" : `${why[0]?.toUpperCase()}${why.slice(1)}.`);
     const root = flameOf(
       diff.entries.map((e) => ({ stack: e.stack, wait: e.wait, createdBy: e.created_by, count: e.after, before: e.before })),
       "stack",
