@@ -1,4 +1,4 @@
-"""Who is asked for: q, state and label, in each format of the goroutine profile and in the graphs."""
+"""Who is asked for: q, state, label, package, age and site, in each format of the goroutine profile and in the graphs."""
 
 import gzip
 import json
@@ -97,6 +97,24 @@ class Filters(unittest.TestCase):
             named = parse_dump(body(zoo, q="name_that_nobody_has|^nil_chan_receive$", debug=2).decode())
             self.assertGreater(len(named), 5)
 
+    def test_package_age_and_site(self):
+        with leaky() as zoo:
+            stuck = {"state": "chan receive (nil chan)", "debug": 2}
+            all_of_them = parse_dump(body(zoo, package="zoo", **stuck).decode())
+            self.assertGreater(len(all_of_them), 5)
+            self.assertRegex(body(zoo, package="zo", debug=1), rb"^goroutine profile: total 0\n# left out")
+            self.assertRegex(body(zoo, package="zo", debug=2), rb"^no goroutine passes the filter")
+            self.assertGreater(len(parse_dump(body(zoo, ("package", "zo"), package="zoo", **stuck).decode())), 5)
+            self.assertRegex(body(zoo, age=100_000, **stuck), rb"^no goroutine passes the filter")
+            self.assertGreater(len(parse_dump(body(zoo, age=0.01, **stuck).decode())), 5)
+            # A group of the page is of a site, which leads to its goroutines.
+            groups = json.loads(body(zoo, format="groups", q="zoo::nil_chan_receive"))["groups"]
+            site = max(groups, key=lambda g: g["count"])["site"]
+            of_site = parse_dump(body(zoo, site=site, debug=2).decode())
+            self.assertGreater(len(of_site), 5)
+            for g in of_site:
+                self.assertIn("nil_chan_receive", g.text)
+
     def test_together(self):
         with leaky() as zoo:
             asleep = {"q": "leak_at_rate", "state": "sleep", "debug": 2}
@@ -140,6 +158,9 @@ class Filters(unittest.TestCase):
                 ("state", "bogus<i>", "one or several, separated by commas, of idle, runnable, "),
                 ("label", "=bogus<i>", "key or key=value\n"),
                 ("q", "bogus<i>" + "x" * 1000, "a text or a regular expression of at most 1000 bytes\n"),
+                ("package", "bogus<i>" + "x" * 1000, "a Go import path or a C++ namespace, at most 16 of them "),
+                ("age", "-1bogus<i>", "a number of seconds, 0 or more\n"),
+                ("site", "0xbogus<i>", "0x and hexadecimal digits\n"),
             ):
                 for path in ("/debug/goroutine", "/debug/pprof/goroutine", "/debug/graph"):
                     for more in ({"debug": "2"}, {"format": "json"}):
