@@ -1,10 +1,7 @@
 #include "snapshot_routes.h"
 
-#include <malloc.h>
-
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,6 +18,7 @@
 #include <weir/profiler/snapshot.h>
 
 #include "answers.h"
+#include "apart.h"
 #include "filter_params.h"
 #include "graph_routes.h"
 #include "observe/observe_json.h"
@@ -34,7 +32,7 @@ namespace {
 using observe::Kept;
 
 constexpr size_t kMiB = size_t{1} << 20;  // bytes
-constexpr size_t kMostStacks = 256 * kMiB;
+constexpr size_t kMostStacks = 64 * kMiB;
 
 constexpr const char* kId = "the id of a kept snapshot: /debug/snapshots lists them";
 
@@ -59,32 +57,19 @@ Kept named(const observe::Observer& observer, const Query& q, const char* name,
 
 // A dump that somebody has sent. Throws profiler::ParseError.
 profiler::Snapshot sent(const std::string& dump) {
-  // 7 bytes of Snapshot for each byte, and 16 MiB: 240 MiB at most. What is cut off is no dump to
+  // 2 bytes of Snapshot for each byte, and 16 MiB: 80 MiB at most. What is cut off is no dump to
   // compare with: all that is missing would be new.
   return profiler::parse(dump, {.max_bytes = 32 * kMiB,
                                 .max_goroutines = 1'000'000,
                                 .max_depth = 10'000,
-                                .max_expansion = 7,
+                                .max_expansion = 2,
                                 .cut_gzip = false});
 }
-
-// Once nobody has it any more, memory that was freed goes back to the system. The allocator would
-// keep what a large dump took, hundreds of megabytes for each worker that ever compared one.
-std::shared_ptr<void> trim_at_end(const std::string& dump) {
-  constexpr size_t kLeast = kMiB / 32;  // bytes; gzip makes 32 MiB of it at most
-  if (dump.size() < kLeast) return {};
-  return {nullptr, [](std::nullptr_t) { malloc_trim(0); }};
-}
-
-struct Compared {
-  std::shared_ptr<void> trim;  // the last to go
-  profiler::Diff diff;
-};
 
 Answer too_large() {
   return text(413,
               "the dump is too large to be compared here: it may have 8 MiB, 32 MiB unpacked, "
-              "1000000 goroutines, and 256 MiB of stacks where each group has its own; the weir "
+              "1000000 goroutines, and 64 MiB of stacks where each group has its own; the weir "
               "command compares larger ones\n");
 }
 
@@ -96,6 +81,52 @@ Answer one(const Kept& k, bool groups) {
                   : profiler::write_json(*snapshot, sink);
   };
   return a;
+}
+
+// What is asked of two snapshots.
+struct Question {
+  std::string format;
+  profiler::Filter filter;
+  profiler::DiffOptions options;
+};
+
+Answer compare(const profiler::Snapshot& old, const profiler::Snapshot& now, const Question& q) {
+  if (q.format == "dot" || q.format == "svg" || q.format == "png") {
+    profiler::CallGraph g = profiler::call_graph_difference(old, now, {});
+    if (old.truncated) g.filters.push_back("the old side was cut off");
+    return picture(std::move(g), q.format);
+  }
+  auto d = std::make_shared<const profiler::Diff>(profiler::diff(old, now, q.options));
+  Answer a;
+  a.content_type = q.format == "json"       ? "application/json"
+                   : q.format == "markdown" ? "text/markdown; charset=utf-8"
+                                            : kText;
+  a.write = [d, format = q.format](const profiler::Sink& sink) {
+    return format == "json"       ? profiler::write_diff_json(*d, sink)
+           : format == "markdown" ? profiler::write_diff_markdown(*d, sink)
+                                  : profiler::write_diff_text(*d, sink);
+  };
+  return a;
+}
+
+Answer compare(const profiler::Sides& chosen, const Question& q) {
+  return compare(chosen.old, chosen.now, q);
+}
+
+Answer compare_dump(const std::string& dump, const profiler::Snapshot& now, Question q) {
+  profiler::Snapshot old = sent(dump);
+  if (profiler::diff_bytes(old) > kMostStacks) return too_large();
+  const profiler::SameProcess same = profiler::same_process(old, now);
+  q.options.same_process = same.is;
+  q.options.same_process_why = same.why;
+  if (q.filter.is_empty()) return compare(old, now, q);
+  return compare(profiler::filter_sides(std::move(old), now, q.filter, q.options), q);
+}
+
+Answer compare_dump_apart(const std::string& dump, const profiler::Snapshot& now,
+                          const Question& q) {
+  static Apart& apart = *new Apart;  // never destroyed: who asks may outlive all others
+  return apart.run([&] { return compare_dump(dump, now, q); });
 }
 
 }  // namespace
@@ -132,62 +163,26 @@ Cost difference_cost(const Query& q) {
 }
 
 Answer difference(const Query& q) try {
-  const std::string format = choice(q, "format", {"text", "json", "markdown", "dot", "svg", "png"});
-  const profiler::Filter filter = filter_of(q);
+  Question question{
+      choice(q, "format", {"text", "json", "markdown", "dot", "svg", "png"}), filter_of(q), {}};
   const auto observer = observe::current();
   if (!observer) return nobody_keeps();
-  profiler::DiffOptions options;
-  options.threshold = number<uint64_t>(q, "threshold", 1, UINT64_MAX, "a number of goroutines");
-  options.labels = choice(q, "labels", {"0", "1"}) == "1";
-  options.ignore = repeated(q, "ignore");
+  question.options.threshold =
+      number<uint64_t>(q, "threshold", 1, UINT64_MAX, "a number of goroutines");
+  question.options.labels = choice(q, "labels", {"0", "1"}) == "1";
+  question.options.ignore = repeated(q, "ignore");
   observer->latest();
   const std::vector<Kept> all = observer->snapshots();
   const Kept to = named(*observer, q, "to", all.back());
-
-  // One at a time, for the memory that it takes.
-  static std::mutex comparing_a_dump;
-  std::unique_lock one(comparing_a_dump, std::defer_lock);
-  const std::shared_ptr<void> trim = q.post ? trim_at_end(q.data) : nullptr;
-  profiler::Snapshot dump;
-  Kept base;
   if (q.post) {
     if (!q.param("base").empty()) throw BadParameter{"base", "nothing: the dump is the base"};
-    one.lock();
-    dump = sent(q.data);
-    if (profiler::diff_bytes(dump) > kMostStacks) return too_large();
-    const profiler::SameProcess same = profiler::same_process(dump, *to.snapshot);
-    options.same_process = same.is;
-    options.same_process_why = same.why;
-  } else {
-    base = named(*observer, q, "base", all.front());
-    options.same_process = true;
+    return compare_dump_apart(q.data, *to.snapshot, question);
   }
-  const profiler::Snapshot* old = q.post ? &dump : base.snapshot.get();
-  const profiler::Snapshot* now = to.snapshot.get();
-  profiler::Sides chosen;
-  if (!filter.is_empty()) {
-    chosen = profiler::filter_sides(q.post ? std::move(dump) : *old, *now, filter, options);
-    old = &chosen.old;
-    now = &chosen.now;
-  }
-  if (format == "dot" || format == "svg" || format == "png") {
-    profiler::CallGraph g = profiler::call_graph_difference(*old, *now, {});
-    if (old->truncated) g.filters.push_back("the old side was cut off");
-    return picture(std::move(g), format);
-  }
-  auto compared =
-      std::make_shared<const Compared>(Compared{trim, profiler::diff(*old, *now, options)});
-  Answer a;
-  a.content_type = format == "json"       ? "application/json"
-                   : format == "markdown" ? "text/markdown; charset=utf-8"
-                                          : kText;
-  a.write = [compared, format](const profiler::Sink& sink) {
-    const profiler::Diff& d = compared->diff;
-    return format == "json"       ? profiler::write_diff_json(d, sink)
-           : format == "markdown" ? profiler::write_diff_markdown(d, sink)
-                                  : profiler::write_diff_text(d, sink);
-  };
-  return a;
+  question.options.same_process = true;
+  const Kept base = named(*observer, q, "base", all.front());
+  const profiler::Snapshot &old = *base.snapshot, &now = *to.snapshot;
+  if (question.filter.is_empty()) return compare(old, now, question);
+  return compare(profiler::filter_sides(old, now, question.filter, question.options), question);
 } catch (const profiler::ParseLimit&) {
   return too_large();
 } catch (const profiler::ParseError& e) {  // of the dump: where, and what was expected
