@@ -18,6 +18,7 @@ export interface DiffSide {
   process: string;
   taken_at_ns?: number;
   total: number;
+  truncated?: boolean; // a text that was cut off
 }
 
 export interface DiffEntry {

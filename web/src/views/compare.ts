@@ -294,7 +294,11 @@ export class CompareView implements View {
     const rate = diff.old.taken_at_ns && diff.same_process && seconds > 5 ? `, ${signed(((after - before) * 60) / seconds)} a minute` : "";
     setText(this.headline, `${signed(after - before)} goroutines: ${count(before)} ${time(diff.old, "before")}, ${count(after)} ${time(diff.now, "now")}${rate}`);
     const why = diff.same_process_why;
-    setText(this.note, diff.same_process || !why ? "" : `${why[0]?.toUpperCase()}${why.slice(1)}.`);
+    const notes = [
+      diff.old.truncated ? "The dump before was cut off: what is missing there seems new." : "",
+      diff.same_process || !why ? "" : `${why[0]?.toUpperCase()}${why.slice(1)}.`,
+    ];
+    setText(this.note, notes.filter((n) => n !== "").join(" "));
     const root = flameOf(
       diff.entries.map((e) => ({ stack: e.stack, wait: e.wait, createdBy: e.created_by, count: e.after, before: e.before })),
       "stack",
