@@ -72,16 +72,14 @@ export function weight(n: FlameNode): number {
   return Math.max(n.count, n.before);
 }
 
-// The tree that was made last of a list: a zoom, or another look at the same, needs no other.
-const trees = new WeakMap<Stacked[], { order: Order; root: FlameNode }>();
+// What was made of a list: a zoom, or another look at the same, needs no other tree.
+const trees = new WeakMap<Stacked[], Partial<Record<Order, FlameNode>>>();
 
 /** Lists that were given are not changed any more. */
 export function flameOf(groups: Stacked[], order: Order): FlameNode {
-  const known = trees.get(groups);
-  if (known?.order === order) return known.root;
-  const root = treeOf(groups, order);
-  trees.set(groups, { order, root });
-  return root;
+  let known = trees.get(groups);
+  if (!known) trees.set(groups, (known = {}));
+  return (known[order] ??= treeOf(groups, order));
 }
 
 function treeOf(groups: Stacked[], order: Order): FlameNode {
