@@ -241,7 +241,6 @@ async function measureFlames(p) {
       await page.locator(".vt-row").first().waitFor();
     },
   });
-  console.error("boxes", await page.locator(".flame .box").count());
   await p.measure("flame graph: zoom in", () => p.click(".flame .box", 3), boxes, { before: () => p.go("flame") });
   await p.measure("flame graph: zoom out", () => p.click(".flame .box", 0), boxes, { before: () => p.click(".flame .box", 2) });
   await p.go("flame");
