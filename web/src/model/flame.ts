@@ -137,12 +137,23 @@ export interface Box {
   row: number;
 }
 
+/** Boxes beside each other that are too narrow to be met, together. */
+export interface Rest {
+  boxes: number;
+  count: number;
+  before: number;
+  left: number;
+  width: number;
+  row: number;
+}
+
 const kNarrowest = 0.002; // share of the width: three pixels of a window; below that nothing can be met
 const kMostBoxes = 4000;
 
 /** What is drawn when `focus` has the whole width: it, those it came by, and what is above it. */
-export function layout(focus: FlameNode): Box[] {
+export function layout(focus: FlameNode): { boxes: Box[]; rests: Rest[] } {
   const boxes: Box[] = [];
+  const rests: Rest[] = [];
   const path: FlameNode[] = [];
   for (let n: FlameNode | null = focus; n; n = n.parent) path.unshift(n);
   for (const n of path) boxes.push({ node: n, left: 0, width: 1, row: n.depth });
@@ -155,17 +166,26 @@ export function layout(focus: FlameNode): Box[] {
         weight(box.node),
         box.node.children.reduce((sum, c) => sum + weight(c), 0),
       );
-      let left = box.left;
+      // The widest come first, so that what is too narrow stands together at the end.
+      const rest: Rest = { boxes: 0, count: 0, before: 0, left: box.left, width: 0, row: box.row + 1 };
       for (const c of box.node.children) {
         const width = all > 0 ? (box.width * weight(c)) / all : 0;
-        if (width >= kNarrowest) next.push({ node: c, left, width, row: c.depth });
-        left += width;
+        if (width >= kNarrowest) {
+          next.push({ node: c, left: rest.left, width, row: c.depth });
+          rest.left += width;
+        } else {
+          rest.boxes++;
+          rest.count += c.count;
+          rest.before += c.before;
+          rest.width += width;
+        }
       }
+      if (rest.width >= kNarrowest) rests.push(rest);
     }
     boxes.push(...next.slice(0, kMostBoxes - boxes.length));
     level = next;
   }
-  return boxes;
+  return { boxes, rests };
 }
 
 /** Names a node in an address. */

@@ -174,11 +174,11 @@ describe("flame", () => {
     expect(root.count).toBe(4);
     expect(root.children.map((c) => [c.title, c.count, c.self])).toEqual([["main", 4, 0]]);
     expect(root.children[0]?.children.map((c) => [c.title, c.count])).toEqual([["a", 3], ["b", 1]]);
-    const boxes = layout(root);
+    const { boxes } = layout(root);
     for (const b of boxes) expect(b.left + b.width).toBeLessThanOrEqual(1.0000001);
   });
   test("finds its way back to a box after a new look", () => {
-    const box = layout(flameOf(all, "stack")).find((b) => b.node.title === "[sleep]")?.node;
+    const box = layout(flameOf(all, "stack")).boxes.find((b) => b.node.title === "[sleep]")?.node;
     const again = flameOf([...all, group({ names: ["c", "d"] })], "stack");
     expect(findPath(again, pathId(box as NonNullable<typeof box>))?.title).toBe("[sleep]");
     expect(findPath(again, "nowhere")).toBeNull();
@@ -199,7 +199,11 @@ describe("flame", () => {
   });
   test("of very many stacks is bounded", () => {
     const many = Array.from({ length: 20_000 }, (_, i) => group({ names: [`f${i}`, "main"] }));
-    expect(layout(flameOf(many, "stack")).length).toBeLessThan(5000);
+    const { boxes, rests } = layout(flameOf(many, "stack"));
+    expect(boxes.length).toBeLessThan(5000);
+    // What is too narrow is told together.
+    expect(rests).toMatchObject([{ boxes: 20_000, count: 20_000, left: 0, row: 2 }]);
+    expect(rests[0]?.width).toBeCloseTo(1);
   });
 });
 

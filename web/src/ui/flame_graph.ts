@@ -1,11 +1,12 @@
 // Draws a tree of stacks, the outermost frame at the top. Boxes are elements placed by shares of the
 // width; only one of them is in the order of the Tab key, the arrows go on from there.
 import { count, shortened, signed, wholePlace } from "../model/format";
-import { type Box, type FlameNode, layout, weight } from "../model/flame";
+import { type Box, type FlameNode, layout, type Rest, weight } from "../model/flame";
 import { fill, h, setText } from "./dom";
 
 const kRow = 22; // px, as in style.css
 const kCharacter = 7.2; // px: how wide one is, about
+const kReadable = 20; // px of a box, below which there is no text in it
 const kTints = 6;
 
 function tint(n: FlameNode): string {
@@ -51,11 +52,11 @@ export class FlameGraph {
   show(root: FlameNode, focus: FlameNode): void {
     this.root = root;
     const hadFocus = this.boxesElement.contains(document.activeElement);
-    const boxes = layout(focus);
-    const rows = boxes.reduce((most, b) => Math.max(most, b.row), 0) + 1;
+    const { boxes, rests } = layout(focus);
+    const rows = [...boxes, ...rests].reduce((most, b) => Math.max(most, b.row), 0) + 1;
     this.boxesElement.style.setProperty("height", `${rows * kRow}px`);
     this.boxes = boxes.map((box) => ({ box, element: this.element_(box, focus) }));
-    fill(this.boxesElement, this.boxes.map((b) => b.element));
+    fill(this.boxesElement, this.boxes.map((b) => b.element), rests.map((r) => this.rest(r)));
     this.current = Math.max(0, this.boxes.findIndex((b) => b.box.node === focus));
     this.boxes[this.current]?.element.setAttribute("tabindex", "0");
     if (hadFocus) this.boxes[this.current]?.element.focus();
@@ -65,6 +66,7 @@ export class FlameGraph {
   private element_(box: Box, focus: FlameNode): HTMLElement {
     const n = box.node;
     const isAncestor = n.depth < focus.depth;
+    const isNarrow = box.width * this.boxesElement.clientWidth < kReadable;
     const kind = this.options.isDifference ? changeClass(n) : n.parent ? (n.title.startsWith("[") ? "wait" : tint(n)) : "root";
     return h(
       "button",
@@ -72,11 +74,22 @@ export class FlameGraph {
         type: "button",
         tabindex: "-1",
         class: `box ${kind}${isAncestor ? " ancestor" : ""}`,
-        "aria-label": this.text(n),
-        style: { left: `${box.left * 100}%`, width: `${box.width * 100}%`, top: `${box.row * kRow}px` },
+        // What is too narrow for a text has a name all the same; the others get theirs when they are met.
+        "aria-label": isNarrow ? this.text(n) : undefined,
+        style: this.place(box),
       },
-      this.label(n, box.width),
+      isNarrow ? null : this.label(n, box.width),
     );
+  }
+
+  private place(at: Pick<Box, "left" | "width" | "row">): Record<string, string> {
+    return { left: `${at.left * 100}%`, width: `${at.width * 100}%`, top: `${at.row * kRow}px` };
+  }
+
+  private rest(r: Rest): HTMLElement {
+    const number = this.options.isDifference ? `${signed(r.count - r.before)}: ${count(r.before)} to ${count(r.count)}` : count(r.count);
+    const text = `${count(r.boxes)} narrower ones: ${number}`;
+    return h("span", { class: "box rest", title: text, style: this.place(r) }, text);
   }
 
   private label(n: FlameNode, share: number): string {
@@ -107,7 +120,9 @@ export class FlameGraph {
 
   private onPoint(e: Event): void {
     const at = this.boxes[this.indexOf(e)];
-    if (at) this.tell(at.box.node);
+    if (!at) return;
+    this.tell(at.box.node);
+    at.element.setAttribute("aria-label", this.text(at.box.node));
   }
 
   private onClick(e: Event): void {

@@ -1,7 +1,9 @@
 // A picture that the endpoint has drawn, in a box in which it is moved and zoomed, with the buttons
 // that do the same.
 import { button, fill, h, save } from "./dom";
-import { PanZoom, safeSvg } from "./svg_graph";
+import { PanZoom, SafeSvg } from "./svg_graph";
+
+const kSlice = 8; // ms at a time
 
 export class Picture {
   readonly box: HTMLElement;
@@ -22,10 +24,19 @@ export class Picture {
     ];
   }
 
-  /** Throws where the text is no picture. */
-  show(text: string): void {
-    this.pan.show(safeSvg(text));
+  /** Throws where the text is no picture, or has more than is shown of it. Takes it over bit by bit:
+   * the page stays at hand. */
+  async show(text: string): Promise<void> {
+    const next = new SafeSvg(text);
+    this.pan.show(next.picture);
     this.text = text;
+    for (;;) {
+      const end = performance.now() + kSlice;
+      if (next.take(() => performance.now() < end)) break;
+      await new Promise((resolve) => setTimeout(resolve));
+      if (this.text !== text) return; // another one is shown
+    }
+    if (next.isCut) throw new Error("The picture has more elements than can be shown here: save it, or ask for less.");
   }
 
   clear(): void {

@@ -22,43 +22,61 @@ export function parseSvg(text: string): Document {
   return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "image/svg+xml");
 }
 
-/** Throws where it is no picture. */
-export function safeSvg(text: string): SVGSVGElement {
-  const root = parseSvg(text).documentElement;
-  if (root.localName !== "svg" || root.namespaceURI !== kSvg) throw new Error("the picture cannot be read");
-  let left = kMostElements;
-  const take = (from: Element, to: Element): void => {
+/** A picture of the endpoint on its way into the page. */
+export class SafeSvg {
+  readonly picture = document.createElementNS(kSvg, "svg") as SVGSVGElement;
+  private readonly steps: Generator<void>;
+  private left = kMostElements;
+
+  /** Throws where it is no picture. */
+  constructor(text: string) {
+    const root = parseSvg(text).documentElement;
+    if (root.localName !== "svg" || root.namespaceURI !== kSvg) throw new Error("the picture cannot be read");
+    this.steps = this.copy(root, this.picture);
+    this.steps.next(); // its own attributes
+  }
+
+  /** Takes elements over until `mayGoOn` says no; true: that was all. */
+  take(mayGoOn: () => boolean = () => true): boolean {
+    do if (this.steps.next().done) return true;
+    while (mayGoOn());
+    return false;
+  }
+
+  /** Whether there was more than is shown. */
+  get isCut(): boolean {
+    return this.left < 0;
+  }
+
+  private *copy(from: Element, to: Element): Generator<void> {
     for (const { name, value } of Array.from(from.attributes)) {
       if (kAttributes.has(name) && !/url\s*\(/i.test(value)) to.setAttribute(name, value);
     }
     // What Graphviz puts into links is what a pointer is told.
-    const told = from.getAttribute("xlink:title")?.trim();
+    const tip = from.getAttribute("xlink:title")?.trim();
+    if (tip && !to.hasAttribute("data-tip")) {
+      to.setAttribute("data-tip", tip);
+      const title = document.createElementNS(kSvg, "title");
+      title.textContent = tip;
+      to.prepend(title);
+    }
+    yield;
     for (const child of Array.from(from.childNodes)) {
       if (child.nodeType === Node.TEXT_NODE) {
         if (from.localName === "text") to.append(document.createTextNode(child.nodeValue ?? ""));
         continue;
       }
-      if (!(child instanceof Element) || child.namespaceURI !== kSvg || left-- <= 0) continue;
+      if (!(child instanceof Element) || child.namespaceURI !== kSvg) continue;
+      if (--this.left < 0) return;
       if (child.localName === "a") {
-        const tip = child.getAttribute("xlink:title")?.trim();
-        if (tip) to.setAttribute("data-tip", tip);
-        take(child, to);
+        yield* this.copy(child, to);
       } else if (child.localName !== "title" && kElements.has(child.localName)) {
         const next = document.createElementNS(kSvg, child.localName);
-        take(child, next);
         to.append(next);
+        yield* this.copy(child, next);
       }
     }
-    if (told) to.setAttribute("data-tip", told);
-  };
-  const picture = document.createElementNS(kSvg, "svg") as SVGSVGElement;
-  take(root, picture);
-  for (const element of Array.from(picture.querySelectorAll("[data-tip]"))) {
-    const title = document.createElementNS(kSvg, "title");
-    title.textContent = element.getAttribute("data-tip");
-    element.prepend(title);
   }
-  return picture;
 }
 
 /** What to search for when a node was clicked: its function or its place; "": nothing. */

@@ -275,12 +275,13 @@ export class CompareView implements View {
     if (!this.isPicture() || this.drawn === wanted) return;
     fill(this.trouble, loading("Drawing…"));
     try {
-      this.picture.show(await (await this.ask("svg", this.abort.signal)).text());
+      const text = await (await this.ask("svg", this.abort.signal)).text();
       this.drawn = wanted;
+      await this.picture.show(text);
       fill(this.trouble);
     } catch (e) {
-      this.picture.clear();
-      this.fail(e, () => void this.drawPicture(wanted));
+      if (this.drawn !== wanted) this.picture.clear();
+      this.fail(e, () => void this.compare(true));
     }
   }
 

@@ -86,8 +86,8 @@ export class GraphView implements View {
     try {
       fill(this.trouble, loading("Drawing…"));
       const text = await this.context.client.text("graph", { ...this.params(), format: "svg" }, signal);
-      this.picture.show(text);
       this.shown = asked;
+      await this.picture.show(text);
       fill(this.trouble);
       fill(this.note, kNotes[this.kind]);
       // What one can choose from comes after the picture, which is what was asked for.
