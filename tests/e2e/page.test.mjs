@@ -175,6 +175,37 @@ test("Compare: what grew since a snapshot, and since a file of any kind", async 
   await close(page);
 });
 
+test("a query means the same everywhere, and no link hangs the page", async () => {
+  for (const q of ["^zoo::nil_chan_send$", "(?i)NIL_CHAN_SEND", "\\Qnil_chan_send", "(.*.*)*|nil_chan_send", "nil_chan_send"]) {
+    const page = await open(browser, `${zoo.page}#/goroutines?sort=wait&q=${encodeURIComponent(q)}`);
+    await eventually(async () => / of /.test(await textOf(page, ".total")) || q.includes("|"), q);
+    const wanted = await zoo.json(`goroutine?format=groups&q=${encodeURIComponent(q)}`);
+    await eventually(async () => (await textOf(page, ".total")).endsWith(`in ${wanted.groups.length} ${wanted.groups.length === 1 ? "group" : "groups"}`), `${q}: ${wanted.groups.length} groups`);
+    await close(page);
+  }
+});
+
+test("a dump that is dropped anywhere is compared with", async () => {
+  const page = await open(browser, zoo.page);
+  await page.locator(".card").first().waitFor();
+  const text = await (await fetch(`${zoo.url}/debug/goroutine?debug=2`)).text();
+  // Half of it: what is missing is not passed over.
+  const dropped = await page.evaluateHandle((content) => {
+    const data = new DataTransfer();
+    data.items.add(new File([content], "half.txt"));
+    return data;
+  }, text.slice(0, text.length * 0.6));
+  await page.dispatchEvent("main", "drop", { dataTransfer: dropped });
+  await page.locator(".compare .headline", { hasText: "goroutines:" }).waitFor();
+  await page.locator(".compare", { hasText: "was cut off" }).waitFor();
+  // It is still there after another view.
+  await page.keyboard.press("1");
+  await page.locator(".card").first().waitFor();
+  await page.goBack();
+  await page.locator(".compare", { hasText: "was cut off" }).waitFor();
+  await close(page);
+});
+
 test("graphs: drawn, zoomed, and narrowed by a click", async () => {
   for (const kind of ["waits", "calls"]) {
     const page = await open(browser, `${zoo.page}#/${kind}`);
@@ -189,6 +220,11 @@ test("graphs: drawn, zoomed, and narrowed by a click", async () => {
     assert.notEqual(await box(), first);
     await page.keyboard.press("0");
     assert.equal(await box(), first);
+    // A box can be chosen without a pointer.
+    await page.locator(".graph-box [role=button]").first().focus();
+    await page.keyboard.press("Enter");
+    await eventually(() => /[?&]q=/.test(page.url()), "what was chosen, in the address");
+    await page.goBack();
     await page.keyboard.press("/");
     await page.keyboard.type("nil_chan_send");
     await eventually(async () => {

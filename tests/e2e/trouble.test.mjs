@@ -53,6 +53,22 @@ test("a process that has gone is said to have gone", async () => {
   await close(page);
 });
 
+test("another process at the same address is told, and shown", async () => {
+  const one = await Zoo.start(["--leak=nil_chan_send", "--rate=5"]);
+  const page = await open(browser, one.page, { allow: kLost });
+  await page.locator(".card", { hasText: "nil_chan_send" }).first().waitFor();
+  await one.stop();
+  const other = await Zoo.start(["--leak=select_no_cases", "--rate=5", `--listen=${new URL(one.url).host}`]);
+  try {
+    await page.locator(".banner", { hasText: "started anew" }).waitFor();
+    await page.locator(".card", { hasText: "select_no_cases" }).first().waitFor();
+    assert.equal(await page.locator(".card", { hasText: "nil_chan_send" }).count(), 0);
+    await close(page);
+  } finally {
+    await other.stop();
+  }
+});
+
 test("503: waits as it is told, asks again, and says so when it stays", async () => {
   const zoo = await Zoo.start(["--leak=none"]);
   try {

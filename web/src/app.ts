@@ -1,7 +1,8 @@
 // What is around every view: where one is, whether the process still answers, the token, the keys.
 import { Client } from "./api/client";
-import { ago, duration } from "./model/format";
+import { ago, clock, duration } from "./model/format";
 import { GroupsStore } from "./state/groups_store";
+import { open, type OpenFiles } from "./state/files";
 import { Live } from "./state/live";
 import { linkTo, parseRoute, type Route } from "./state/route";
 import { button, fill, h, setText } from "./ui/dom";
@@ -39,6 +40,8 @@ const kHidden: Tab[] = [
 const kFiltered = ["goroutines", "flame", "compare", "calls", "waits"];
 const kShared = ["q", "state", "label", "package", "site", "age"];
 
+const kTold = 60_000; // ms: how long a restart is told
+
 export class App {
   private readonly client: Client;
   private readonly live: Live;
@@ -50,8 +53,10 @@ export class App {
   private readonly banner = h("div", { class: "banner", role: "alert", hidden: true });
   private readonly dialog = h("dialog", { class: "token", "aria-labelledby": "token-title" });
   private readonly help = h("dialog", { class: "help", "aria-labelledby": "help-title" });
+  private readonly files: OpenFiles = new Map();
   private view: View | null = null;
   private name = "";
+  private complaint = ""; // of what was dropped
 
   constructor(
     private readonly root: HTMLElement,
@@ -97,6 +102,10 @@ export class App {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.view?.restyle?.());
     addEventListener("hashchange", () => this.route());
     addEventListener("keydown", (e) => this.onKey(e));
+    addEventListener("dragover", (e) => this.onDrag(e));
+    addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+    addEventListener("drop", (e) => this.onDrop(e));
+    this.live.addEventListener("restart", () => this.startAnew());
     for (const type of ["status", "observation"]) {
       this.live.addEventListener(type, () => this.showStatus());
     }
@@ -104,6 +113,36 @@ export class App {
     this.live.start();
     void this.readName();
     this.route();
+  }
+
+  /** Another process, or another token: what is shown is asked for once more. */
+  private startAnew(): void {
+    this.groups.clear();
+    void this.readName();
+    this.view?.close();
+    this.name = "";
+    this.route();
+  }
+
+  private onDrag(e: DragEvent): void {
+    if (!e.dataTransfer?.types.includes("Files")) return;
+    e.preventDefault(); // the browser would show the file
+    document.body.classList.add("dropping");
+  }
+
+  /** A dump: what has changed since then. */
+  private onDrop(e: DragEvent): void {
+    document.body.classList.remove("dropping");
+    const file = e.dataTransfer?.files[0];
+    if (!file) return;
+    e.preventDefault();
+    open(this.files, file).then(
+      (base) => this.go(linkTo("compare", { base })),
+      (why: unknown) => {
+        this.complaint = why instanceof Error ? why.message : String(why);
+        this.showStatus();
+      },
+    );
   }
 
   private async readName(): Promise<void> {
@@ -128,6 +167,7 @@ export class App {
 
   private route(): void {
     const route = parseRoute(location.hash);
+    this.complaint = "";
     const tab = [...kTabs, ...kHidden].find((t) => t.view === route.view) ?? (kTabs[0] as Tab);
     if (this.name !== tab.view) {
       this.view?.close();
@@ -136,6 +176,7 @@ export class App {
         client: this.client,
         live: this.live,
         groups: this.groups,
+        files: this.files,
         go: (link, replace) => this.go(link, replace),
       });
       fill(this.main, this.view.element);
@@ -167,7 +208,7 @@ export class App {
   }
 
   private showStatus(): void {
-    const { status, observation, seenAt } = this.live;
+    const { status, observation, seenAt, restartedAt } = this.live;
     const age = Date.now() - seenAt;
     let word = "connecting";
     let text = "Connecting…";
@@ -180,16 +221,23 @@ export class App {
     } else if (status.is === "lost") {
       word = "lost";
       text = "Connection lost";
-      const old = seenAt ? ` What is shown was seen ${ago(age)}.` : "";
+      const old = seenAt ? ` The last sign of life came ${ago(age)}.` : "";
       banner = `Connection lost: ${status.why}. Trying again.${old}`;
+    } else if (status.is === "busy") {
+      word = "stale";
+      text = "Not live";
+      banner = `Nothing is told as it happens: ${status.why}. Trying again.`;
     } else if (status.is === "unauthorized") {
       word = "lost";
       text = "Token wanted";
+      banner = "The endpoint asks for a token. Press r to give it.";
     } else if (status.is === "absent") {
       word = "stale";
       text = "Not watched";
       banner = `No findings over time: ${status.why}`;
     }
+    if (!banner && Date.now() - restartedAt < kTold) banner = `The process was started anew: another one answers since ${clock(restartedAt * 1e6)}.`;
+    if (this.complaint) banner = this.complaint;
     this.state.className = `status ${word}`;
     setText(this.state, text);
     this.banner.hidden = banner === "";
@@ -204,6 +252,7 @@ export class App {
       required: true,
       id: "token-input",
     });
+    const why = h("p", { class: "token-why", role: "status" });
     const form = h(
       "form",
       {
@@ -211,19 +260,17 @@ export class App {
         on: {
           submit: (e) => {
             e.preventDefault();
-            this.client.setToken(input.value.trim());
+            const isOne = this.client.setToken(input.value.trim());
             input.value = "";
+            if (!isOne) return setText(why, "That cannot be a token: it may have letters, digits and -._~+/ only, and = at its end.");
             this.dialog.close();
             this.live.start();
-            void this.readName();
-            this.view?.close();
-            this.name = "";
-            this.route();
+            this.startAnew();
           },
         },
       },
       h("h2", { id: "token-title" }, "This endpoint asks for a token"),
-      h("p", { class: "token-why" }),
+      why,
       h("label", { for: "token-input" }, "Token"),
       input,
       h("p", { class: "quiet" }, "It is what WEIR_DEBUG_TOKEN was when the program started. It is kept until this tab is closed."),
@@ -264,7 +311,8 @@ export class App {
 
   private onKey(e: KeyboardEvent): void {
     const target = e.target as HTMLElement;
-    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || this.dialog.open) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented || this.dialog.open || this.help.open) return;
+    this.complaint = "";
     if (target.closest("input, select, textarea")) {
       if (e.key === "Escape") target.blur();
       return;
@@ -272,6 +320,7 @@ export class App {
     const tab = kTabs.findIndex((t) => t.key === e.key);
     if (tab >= 0) (this.nav.children[tab] as HTMLAnchorElement | undefined)?.click();
     else if (e.key === "?") this.help.showModal();
+    else if (e.key === "r" && this.live.status.is === "unauthorized") this.askToken();
     else if (e.key === "r") this.view?.refresh?.();
     else if (e.key === "/" && this.view?.search) this.view.search.focus();
     else return;

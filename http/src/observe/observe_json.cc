@@ -1,8 +1,9 @@
 // The observer in JSON. Times are ns by the wall clock since 1970, or lengths in ns; what is not
 // known is left out.
 //
-// weir.observation/1  {schema, taken_at_ns, looks, goroutines, states {NAME: n}, waiting {WAIT
-//                     REASON: n}, findings {certain, likely, suspect}: n, duration_ns, interval_ns}
+// weir.observation/1  {schema, taken_at_ns, looks, first_look_ns, goroutines, states {NAME: n},
+//                     waiting {WAIT REASON: n}, findings {certain, likely, suspect}: n,
+//                     duration_ns, interval_ns}; first_look_ns is another after a restart
 // findings, in short  {taken_at_ns, findings [{site, kind, certainty, count, growth_per_minute,
 //                     cause}]}: an event of it comes when one of these, but for the time and the
 //                     growth, has changed
@@ -81,6 +82,7 @@ std::string observation_json(const Observation& o) {
   return text_of({{"schema", "weir.observation/1"},
                   {"taken_at_ns", o.findings.taken_at_ns},
                   {"looks", o.looks},
+                  {"first_look_ns", o.first_look_ns},
                   {"goroutines", o.findings.goroutines},
                   {"states", o.states},
                   {"waiting", o.waits},

@@ -117,6 +117,7 @@ uint64_t Observer::look_once(bool asked) {
   learn_names(s);
   const uint64_t id = store_.add(std::move(s), at_ns, asked);
   now->looks = latest_ ? latest_->looks + 1 : 1;
+  now->first_look_ns = latest_ ? latest_->first_look_ns : at_ns;
   now->history_sites = detector_.history().sites().size();
   now->history_bytes = detector_.history().bytes();
   now->snapshots = store_.all().size();

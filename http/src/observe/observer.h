@@ -29,7 +29,8 @@ namespace weir::http::observe {
 
 // What one look has told, for those who ask until the next.
 struct Observation {
-  uint64_t looks = 0;  // so far, this one included
+  uint64_t looks = 0;         // so far, this one included
+  int64_t first_look_ns = 0;  // when the first of them was, wall clock: tells processes apart
   profiler::Findings findings;
   std::map<std::string, uint64_t> states;  // goroutines by state, and
   std::map<std::string, uint64_t> waits;   // the waiting ones by wait reason

@@ -67,10 +67,11 @@ profiler::Snapshot sent(const std::string& dump) {
 }
 
 Answer too_large() {
-  return text(413,
-              "the dump is too large to be compared here: it may have 8 MiB, 32 MiB unpacked, "
-              "1000000 goroutines, and 64 MiB of stacks where each group has its own; the weir "
-              "command compares larger ones\n");
+  return text(
+      413,
+      "the dump is too large to be compared here: it may have 8 MiB, 32 MiB unpacked, "
+      "1000000 goroutines, and names and stacks of 64 MiB where each group has its own (twice its "
+      "unpacked size and 16 MiB as it is read); the weir command compares larger ones\n");
 }
 
 Answer one(const Kept& k, bool groups) {

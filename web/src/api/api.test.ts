@@ -45,6 +45,15 @@ describe("Client", () => {
     expect(asked[0]?.headers.get("Authorization")).toBe("Bearer s3cret");
   });
 
+  test("takes no token that cannot be one", async () => {
+    const { client, asked } = clientThatGets(new Response("{}"));
+    for (const bad of ["tok\u20acn", "a b", "a\nb", "=a"]) expect(client.setToken(bad)).toBe(false);
+    expect(client.hasToken).toBe(false);
+    expect(client.setToken("aB0-._~+/==")).toBe(true);
+    await client.json("leaks");
+    expect(asked[0]?.headers.get("Authorization")).toBe("Bearer aB0-._~+/==");
+  });
+
   test("tells what is wrong", async () => {
     for (const [status, trouble] of [[401, "unauthorized"], [404, "missing"], [400, "refused"], [500, "broken"]] as const) {
       const { client } = clientThatGets(new Response("why\n", { status }));

@@ -3,6 +3,8 @@
 // The token, where there is one, stands in the Authorization field alone: never in an address, which
 // histories, logs and proxies keep. It is forgotten with the tab (sessionStorage).
 
+import { type Kept, storage as keptBy } from "../state/storage";
+
 export type Trouble =
   | "unauthorized" // the token is missing or wrong
   | "busy" // 503: others of the kind are under way
@@ -66,19 +68,23 @@ export class Client {
   /** `base`: where /debug/ is, as the browser sees it. */
   constructor(
     readonly base: URL,
-    private readonly storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> = sessionStorage,
+    private readonly storage: Kept = keptBy("sessionStorage"),
   ) {
-    this.token = storage.getItem(kTokenKey) ?? "";
+    this.token = "";
+    this.setToken(storage.getItem(kTokenKey) ?? "");
   }
 
   get hasToken(): boolean {
     return this.token !== "";
   }
 
-  setToken(token: string): void {
+  /** False: it cannot be one, and is not taken. */
+  setToken(token: string): boolean {
+    if (!/^[\w.~+/-]*=*$/.test(token)) return false;
     this.token = token;
     if (token) this.storage.setItem(kTokenKey, token);
     else this.storage.removeItem(kTokenKey);
+    return true;
   }
 
   url(path: string, params: Params = {}): URL {

@@ -10,6 +10,7 @@ export interface Place {
 export interface Observation {
   taken_at_ns: number;
   looks: number;
+  first_look_ns: number; // another one after a restart
   goroutines: number;
   states: Record<string, number>;
   waiting: Record<string, number>;

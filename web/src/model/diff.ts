@@ -42,3 +42,11 @@ export function decodeDiff(j: DiffJson): DiffJson {
 export function changesOf(d: DiffJson): DiffEntry[] {
   return d.entries.filter((e) => e.change !== "unchanged");
 }
+
+/** Those that have changed most, in the order in which they are. */
+export function largest(all: DiffEntry[], most: number): DiffEntry[] {
+  if (all.length <= most) return all;
+  const change = (e: DiffEntry) => Math.abs(e.after - e.before);
+  const taken = new Set([...all].sort((a, b) => change(b) - change(a)).slice(0, most));
+  return all.filter((e) => taken.has(e));
+}

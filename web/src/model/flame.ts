@@ -120,13 +120,12 @@ function treeOf(groups: Stacked[], order: Order): FlameNode {
     if (g.wait) enter(waitOf(g.wait));
     at.self += g.count;
   }
-  const sort = (n: FlameNode) => {
-    if (n.children.length > 1) {
-      n.children.sort((a, b) => weight(b) - weight(a) || (a.key < b.key ? -1 : 1));
-    }
-    n.children.forEach(sort);
-  };
-  sort(root);
+  // Without recursion: a stack may be as deep as it likes.
+  const todo = [root];
+  for (let n = todo.pop(); n; n = todo.pop()) {
+    n.children.sort((a, b) => weight(b) - weight(a) || (a.key < b.key ? -1 : 1));
+    for (const c of n.children) todo.push(c);
+  }
   return root;
 }
 
@@ -208,11 +207,14 @@ export function findPath(root: FlameNode, id: string): FlameNode | null {
 /** "a;b;c 12" lines, which other flame graph programs read. */
 export function folded(root: FlameNode): string {
   const lines: string[] = [];
-  const visit = (n: FlameNode, path: string[]) => {
-    const here = n.parent ? [...path, n.title.replaceAll(";", ":").replaceAll("\n", " ")] : path;
-    if (n.self > 0) lines.push(`${here.join(";")} ${n.self}`);
-    for (const c of n.children) visit(c, here);
-  };
-  visit(root, []);
+  const todo = [root];
+  for (let n = todo.pop(); n; n = todo.pop()) {
+    if (n.self > 0) {
+      const path: string[] = [];
+      for (let at = n; at.parent; at = at.parent) path.unshift(at.title.replaceAll(";", ":").replaceAll("\n", " "));
+      lines.push(`${path.join(";")} ${n.self}`);
+    }
+    for (let i = n.children.length; i-- > 0; ) todo.push(n.children[i] as FlameNode);
+  }
   return `${lines.join("\n")}\n`;
 }

@@ -19,7 +19,8 @@ export interface Group {
 }
 
 export interface Groups {
-  takenAtNs: number;
+  takenAtNs: number; // by the clock of the process
+  seenAt: number; // ms, by the clock here
   total: number;
   process: string;
   pid: number;
@@ -38,12 +39,12 @@ function haystack(g: Omit<Group, "haystack">): string {
   };
   for (const p of g.stack) place(p);
   place(g.createdBy);
-  parts.push(g.wait);
+  if (g.state === "waiting") parts.push(g.wait);
   for (const [key, value] of g.labels) parts.push(`${key}=${value}`);
   return parts.join("\n").toLowerCase();
 }
 
-export function decodeGroups(j: GroupsJson): Groups {
+export function decodeGroups(j: GroupsJson, seenAt = Date.now()): Groups {
   if (j.schema !== "weir.groups/1") throw new Error("not weir.groups/1");
   const frame = (i: number | undefined) => (i === undefined ? null : (j.frames[i] ?? null));
   const groups = j.groups.map((g) => {
@@ -65,6 +66,7 @@ export function decodeGroups(j: GroupsJson): Groups {
   });
   return {
     takenAtNs: j.taken_at_ns,
+    seenAt,
     total: j.total,
     process: j.process,
     pid: j.pid,
@@ -140,29 +142,20 @@ export function filterOf(params: URLSearchParams): Filter {
     labels: params.getAll("label").filter((l) => l !== ""),
     packages: params.getAll("package").filter((p) => p !== ""),
     site: params.get("site") ?? "",
-    ageNs: Math.max(0, Number(params.get("age") ?? 0) || 0) * 1e9,
+    ageNs: /^\d{1,9}$/.test(params.get("age") ?? "") ? Number(params.get("age")) * 1e9 : 0,
   };
 }
 
-/** As the endpoint's q: as it stands or as a regular expression, in any case. */
-export function finder(q: string): (haystack: string) => boolean {
-  const small = q.toLowerCase();
-  if (small === "") return () => true;
-  let expression: RegExp | null = null;
-  if (/[\\^$.*+?()[\]{}|]/.test(q)) {
-    try {
-      expression = new RegExp(q, "im");
-    } catch {
-      expression = null; // then it is a text
-    }
-  }
-  return (text) => text.includes(small) || (expression?.test(text) ?? false);
+/** Whether a query is a text and nothing else. What may be a regular expression is for the endpoint,
+ * which has one that ends in time, and none that a browser would read differently. */
+export function isText(q: string): boolean {
+  return !/[\\^$.*+?()[\]{}|]/.test(q);
 }
 
 // What was chosen last of a list: each look at the same, and each view of it, asks again.
 const choices = new WeakMap<Group[], { filter: string; chosen: Group[] }>();
 
-/** Neither the list nor what is given is changed any more. */
+/** The query as a text, in any case. Neither the list nor what is given is changed any more. */
 export function choose(groups: Group[], f: Filter): Group[] {
   const filter = JSON.stringify(f);
   const known = choices.get(groups);
@@ -173,7 +166,7 @@ export function choose(groups: Group[], f: Filter): Group[] {
 }
 
 function chosenOf(groups: Group[], f: Filter): Group[] {
-  const finds = finder(f.q);
+  const q = f.q.toLowerCase();
   const states = new Set(f.states.map((s) => s.toLowerCase()));
   return groups.filter(
     (g) =>
@@ -185,7 +178,7 @@ function chosenOf(groups: Group[], f: Filter): Group[] {
       ) &&
       (f.packages.length === 0 ||
         f.packages.some((p) => isInPackage(g.blockedAt?.function ?? "", p) || isInPackage(g.createdBy?.function ?? "", p))) &&
-      finds(g.haystack),
+      (q === "" || g.haystack.includes(q)),
   );
 }
 

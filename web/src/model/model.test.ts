@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { GroupsJson, Point, SnapshotJson } from "../api/types";
-import { changesOf, decodeDiff, type DiffEntry, type DiffJson } from "./diff";
+import { changesOf, decodeDiff, type DiffEntry, type DiffJson, largest } from "./diff";
 import { findPath, flameOf, folded, layout, pathId, weight } from "./flame";
 import { bytes, compact, duration, perMinute, shortened, shortPlace, signed } from "./format";
 import { addSight, noObject, relationsOf, type Goroutine, type Sight } from "./goroutine";
-import { choose, decodeGroups, filterOf, finder, type Group, groupKey, groupText, isInPackage, packagesOf, serverFilter } from "./groups";
+import { choose, decodeGroups, filterOf, isText, type Group, groupKey, groupText, isInPackage, packagesOf, serverFilter } from "./groups";
 import { append, kMostRows, largestWaits, resample, type Row, rowOf, rowsOfTrend } from "./series";
 
 function group(over: Partial<Group> & { names?: string[] } = {}): Group {
@@ -13,7 +13,7 @@ function group(over: Partial<Group> & { names?: string[] } = {}): Group {
     id: "0x1", site: "0x2", stack, state: "waiting", wait: "chan send", createdBy: null, blockedAt: stack[0] ?? null,
     thread: false, leaked: false, labels: [] as [string, string][], count: 1, oldestNs: -1, ...over,
   };
-  return { ...g, haystack: [...stack.map((p) => `${p.function}\n${p.file}:${p.line}`), g.wait, ...g.labels.map(([k, v]) => `${k}=${v}`)].join("\n").toLowerCase() };
+  return { ...g, haystack: [...stack.map((p) => `${p.function}\n${p.file}:${p.line}`), g.state === "waiting" ? g.wait : "", ...g.labels.map(([k, v]) => `${k}=${v}`)].join("\n").toLowerCase() };
 }
 
 describe("format", () => {
@@ -63,12 +63,9 @@ describe("groups", () => {
       "3 goroutines [chan send]:\nleaf<T>()\n\t/s/a.cc:3\nmain\n\t?\n???\n\t?\ncreated by main\n\t?\nlabels: tenant=<b>\n",
     );
   });
-  test("a query is a text, or an expression, in any case", () => {
-    expect(finder("LEAF<T>")("leaf<t>()")).toBe(true);
-    expect(finder("a.cc:3")("/s/a.cc:3")).toBe(true);
-    expect(finder("^leaf.*\\)$")("main\nleaf<t>()")).toBe(true);
-    expect(finder("(")("f(")).toBe(true); // no expression
-    expect(finder("(")("f")).toBe(false);
+  test("what may be an expression is for the endpoint", () => {
+    expect(["leaf", "a,b <c> 'd' é #~&"].map(isText)).toEqual([true, true]);
+    expect(["(.*.*)*", "a.cc:3", "f()", "a|b", "x\\"].map(isText)).toEqual([false, false, false, false, false]);
   });
   test("all that is given has to hold", () => {
     const all = [group({ labels: [["a", "1"]], oldestNs: 70e9 }), group({ wait: "running", state: "running" }), group({ site: "0x9" })];
@@ -82,9 +79,11 @@ describe("groups", () => {
     expect(n("site=0x9")).toBe(1);
     expect(n("package=leaf")).toBe(3);
     expect(n("package=lea")).toBe(0);
-    expect(n("package=other&package=leaf&q=a.cc:1")).toBe(3);
+    expect(n("package=other&package=leaf&q=A.CC:1")).toBe(3);
+    expect(n("q=LEAF")).toBe(3);
+    expect(n("q=running")).toBe(0); // a state is no wait reason, as at the endpoint
     expect(n("age=60")).toBe(1);
-    expect(n("age=nonsense")).toBe(3);
+    for (const age of ["nonsense", "-60", "0x3c", "1e9", "Infinity"]) expect(n(`age=${age}`)).toBe(3);
     expect(n("q=leaf&state=running")).toBe(1);
     expect(n("q=elsewhere")).toBe(0);
   });
@@ -197,6 +196,11 @@ describe("flame", () => {
   test("folds", () => {
     expect(folded(flameOf([group({ count: 2, names: ["a;b", "main"] })], "stack"))).toBe("main;a:b;[chan send] 2\n");
   });
+  test("of a very deep stack can be drawn, and folded", () => {
+    const deep = flameOf([group({ names: Array.from({ length: 20_000 }, (_, i) => `f${i}`) })], "stack");
+    expect(layout(deep).boxes.length).toBeGreaterThan(3000);
+    expect(folded(deep).split(";").length).toBe(20_001);
+  });
   test("of very many stacks is bounded", () => {
     const many = Array.from({ length: 20_000 }, (_, i) => group({ names: [`f${i}`, "main"] }));
     const { boxes, rests } = layout(flameOf(many, "stack"));
@@ -215,6 +219,11 @@ describe("diff", () => {
   };
   test("leaves out what is as it was", () => {
     expect(changesOf(decodeDiff(diff)).map((e) => e.change)).toEqual(["grown", "gone"]);
+  });
+  test("shows what has changed most, whichever way", () => {
+    const all = [entry("grown", 1, 9), entry("grown", 1, 2), entry("shrunk", 3, 2), entry("gone", 900, 0)];
+    expect(largest(all, 2)).toEqual([all[0], all[3]]);
+    expect(largest(all, 4)).toBe(all);
   });
   test("is one, or is refused", () => {
     expect(() => decodeDiff({ ...diff, schema: "weir.snapshot/1" })).toThrow(/weir.diff/);
@@ -246,7 +255,7 @@ describe("series", () => {
     expect(largestWaits(rows, 9)).toEqual(["b", "c", "a"]);
   });
   test("have what runs beside what waits", () => {
-    const o = { taken_at_ns: 2e9, looks: 1, goroutines: 3, states: { running: 1, waiting: 2 }, waiting: { sleep: 2 }, findings: { certain: 0, likely: 0, suspect: 0 }, duration_ns: 1, interval_ns: 1 };
+    const o = { taken_at_ns: 2e9, looks: 1, first_look_ns: 1, goroutines: 3, states: { running: 1, waiting: 2 }, waiting: { sleep: 2 }, findings: { certain: 0, likely: 0, suspect: 0 }, duration_ns: 1, interval_ns: 1 };
     expect(rowOf(o)).toEqual({ at: 2, total: 3, waits: { sleep: 2, running: 1 } });
   });
 });

@@ -9,11 +9,13 @@ export type Status =
   | { is: "connecting" }
   | { is: "live" }
   | { is: "lost"; why: string }
+  | { is: "busy"; why: string } // others watch already, as many as may
   | { is: "unauthorized" }
   | { is: "absent"; why: string }; // nobody looks over time there
 
 const kFirstPause = 1000;
 const kLongestPause = 15_000;
+const kAbsentPause = 30_000;
 const kFindingsPause = 3000; // between two looks at the findings
 const kSeriesEvery = 20_000;
 const kMostSeries = 200;
@@ -22,6 +24,7 @@ const kMostPoints = 120; // of a sparkline
 export class Live extends EventTarget {
   status: Status = { is: "connecting" };
   observation: Observation | null = null;
+  restartedAt = 0; // ms: since when another process answers
   seenAt = 0; // by the clock here, ms: of the last observation
   findings: Findings | null = null;
   readonly rows: Row[] = [];
@@ -34,6 +37,11 @@ export class Live extends EventTarget {
 
   constructor(private readonly client: Client) {
     super();
+    // A browser has few connections to one host: who is not looked at needs none.
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.abort.abort(new DOMException("hidden", "AbortError"));
+      else if (this.abort.signal.aborted) this.start();
+    });
   }
 
   /** Goroutines a minute, by site; undefined where nothing is known of it. */
@@ -66,12 +74,10 @@ export class Live extends EventTarget {
           this.become({ is: "unauthorized" });
           return; // until there is a token
         }
-        if (e instanceof ApiError && e.trouble === "missing") {
-          this.become({ is: "absent", why: e.message });
-          return;
-        }
-        this.become({ is: "lost", why: e instanceof Error ? e.message : String(e) });
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        const why = e instanceof Error ? e.message : String(e);
+        const trouble = e instanceof ApiError ? e.trouble : "broken";
+        this.become(trouble === "missing" ? { is: "absent", why } : { is: trouble === "busy" ? "busy" : "lost", why });
+        await new Promise((resolve) => setTimeout(resolve, trouble === "missing" ? kAbsentPause : pause));
         pause = Math.min(pause * 2, kLongestPause);
       }
     }
@@ -110,6 +116,7 @@ export class Live extends EventTarget {
   private take(e: ServerEvent, signal: AbortSignal): void {
     if (e.type === "observation") {
       const o = JSON.parse(e.data) as Observation;
+      if (this.observation && o.first_look_ns !== this.observation.first_look_ns) this.restarted();
       this.observation = o;
       this.seenAt = Date.now();
       append(this.rows, rowOf(o));
@@ -120,6 +127,15 @@ export class Live extends EventTarget {
     } else if (e.type === "snapshot") {
       this.dispatchEvent(new Event("snapshot"));
     }
+  }
+
+  /** Another process answers where the one was: nothing of that is true any more. */
+  private restarted(): void {
+    this.rows.length = 0;
+    this.findings = null;
+    this.restartedAt = Date.now();
+    this.dispatchEvent(new Event("restart"));
+    this.start();
   }
 
   private findingsSoon(signal: AbortSignal): void {
@@ -142,7 +158,7 @@ export class Live extends EventTarget {
   }
 
   private become(status: Status): void {
-    if (status.is === "connecting" && this.status.is === "lost") return; // it stays lost until it is not
+    if (status.is === "connecting" && ["lost", "busy", "absent"].includes(this.status.is)) return; // until it is not
     this.status = status;
     this.dispatchEvent(new Event("status"));
   }

@@ -53,10 +53,21 @@ export function svg(tag: string, attributes: Attributes = {}, ...children: Child
   return e;
 }
 
-/** In place of what was there. */
+/** What an element is called by when it is made anew. */
+function nameOf(e: Element): string {
+  return `${e.localName} ${e.getAttribute("data-focus") ?? e.getAttribute("data-label") ?? e.getAttribute("href") ?? e.textContent ?? ""}`;
+}
+
+/** In place of what was there. Who was on something that is there again, is on it again. */
 export function fill(e: Element, ...children: Child[]): void {
+  const focused = document.activeElement;
+  const name = focused && focused !== e && e.contains(focused) ? nameOf(focused) : "";
   e.replaceChildren();
   add(e, children);
+  if (!name || !focused) return;
+  for (const same of Array.from(e.querySelectorAll<HTMLElement>(focused.localName))) {
+    if (nameOf(same) === name) return same.focus({ preventScroll: true });
+  }
 }
 
 /** Sets the text only where it differs: nothing is laid out anew for nothing. */
@@ -69,18 +80,44 @@ export function button(label: string, click: () => void, attributes: Attributes 
 }
 
 export async function copy(text: string, from: HTMLButtonElement): Promise<void> {
-  const label = from.textContent ?? "";
   try {
-    await navigator.clipboard.writeText(text);
-    from.textContent = "Copied";
+    // Only pages that came safely have a clipboard; the others have what there was before.
+    if (navigator.clipboard) await navigator.clipboard.writeText(text);
+    else if (!copyOld(text)) throw new Error("refused");
+    say(from, "Copied");
   } catch {
-    from.textContent = "Not allowed to copy";
+    say(from, "Not allowed to copy");
   }
-  setTimeout(() => (from.textContent = label), 1500);
 }
 
-export function copyButton(label: string, text: () => string | Promise<string>): HTMLButtonElement {
-  const b = button(label, () => void Promise.resolve(text()).then((t) => copy(t, b)));
+function copyOld(text: string): boolean {
+  const area = h("textarea", { class: "unseen", readonly: true });
+  area.value = text;
+  (document.querySelector("dialog[open]") ?? document.body).append(area);
+  const focused = document.activeElement as HTMLElement | null;
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  focused?.focus({ preventScroll: true });
+  return done;
+}
+
+/** In place of the label, for a moment. */
+function say(on: HTMLButtonElement, text: string): void {
+  const label = on.getAttribute("data-label") ?? on.textContent ?? "";
+  on.setAttribute("data-label", label);
+  on.textContent = text;
+  setTimeout(() => (on.textContent = label), 1500);
+}
+
+/** `name`: where there are several with one label. */
+export function copyButton(label: string, text: () => string | Promise<string>, name?: string): HTMLButtonElement {
+  const b = button(label, () => {
+    Promise.resolve()
+      .then(text)
+      .then((t) => copy(t, b))
+      .catch((e: unknown) => say(b, `Failed: ${e instanceof Error ? e.message : String(e)}`.slice(0, 80)));
+  }, { "data-focus": name });
   return b;
 }
 

@@ -1,6 +1,6 @@
 // Who is asked for: the same in all views that show goroutines. What is typed is in the address at
 // once; the view shows what the address says.
-import { count } from "../model/format";
+import { count, duration } from "../model/format";
 import { type Filter, filterOf, type Group, packagesOf } from "../model/groups";
 import { type Route, withParams } from "../state/route";
 import { button, fill, h, setText } from "./dom";
@@ -22,6 +22,7 @@ export class FilterBar {
   readonly search: HTMLInputElement;
   private readonly words: Record<Words, { input: HTMLInputElement; known: HTMLDataListElement }>;
   private readonly age: HTMLSelectElement;
+  private readonly other = h("option", { hidden: true });
   private readonly facets = h("div", { class: "facets", role: "group", "aria-label": "State or wait reason" });
   private readonly chips = h("div", { class: "chips" });
   private route: Route | null = null;
@@ -46,6 +47,7 @@ export class FilterBar {
       "select",
       { "aria-label": "Waits for at least", on: { change: () => this.change({ age: this.age.value }) } },
       kAges.map(([value, text]) => h("option", { value }, text)),
+      this.other,
     );
     this.element = h(
       "div",
@@ -92,8 +94,8 @@ export class FilterBar {
   show(route: Route, groups: Group[]): void {
     this.route = route;
     const f = filterOf(route.params);
-    if (document.activeElement !== this.search) this.search.value = f.q;
-    this.age.value = route.params.get("age") ?? "";
+    if (this.search.value !== f.q) this.search.value = f.q;
+    this.showAge(f.ageNs > 0 ? String(f.ageNs / 1e9) : "");
     if (this.groups !== groups) this.learn(groups);
     this.words.label.input.hidden = this.words.label.known.childElementCount === 0 && f.labels.length === 0;
     this.showStates(f);
@@ -110,6 +112,17 @@ export class FilterBar {
           }, { class: "plain" })
         : null,
     );
+  }
+
+  /** An address may have another age than those that are offered. */
+  private showAge(seconds: string): void {
+    const isOffered = kAges.some(([value]) => value === seconds);
+    this.other.hidden = isOffered;
+    if (!isOffered) {
+      this.other.value = seconds;
+      setText(this.other, `over ${duration(Number(seconds) * 1e9)}`);
+    }
+    this.age.value = seconds;
   }
 
   private learn(groups: Group[]): void {
@@ -135,7 +148,6 @@ export class FilterBar {
     const shown = all.filter(([name], i) => this.isWhole || i < kMostFacets || chosen.has(name.toLowerCase()));
     for (const state of f.states) if (!this.byWait.has(state)) shown.push([state, 0]);
     const left = all.length - kMostFacets;
-    const focused = this.facets.contains(document.activeElement) ? (document.activeElement?.getAttribute("data-name") ?? null) : null;
     fill(
       this.facets,
       shown.map(([name, n]) => {
@@ -146,7 +158,7 @@ export class FilterBar {
             type: "button",
             class: "facet",
             "aria-pressed": String(on),
-            "data-name": name,
+            "data-focus": name,
             on: {
               click: () =>
                 this.change({
@@ -165,7 +177,7 @@ export class FilterBar {
               type: "button",
               class: "facet more",
               "aria-expanded": String(this.isWhole),
-              "data-name": "",
+              "data-focus": "more or fewer",
               on: {
                 click: () => {
                   this.isWhole = !this.isWhole;
@@ -177,7 +189,6 @@ export class FilterBar {
           )
         : null,
     );
-    if (focused !== null) this.facets.querySelector<HTMLElement>(`[data-name="${CSS.escape(focused)}"]`)?.focus();
   }
 
   private chip(text: string, title: string, click: () => void): HTMLElement {

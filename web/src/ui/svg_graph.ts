@@ -59,6 +59,10 @@ export class SafeSvg {
       const title = document.createElementNS(kSvg, "title");
       title.textContent = tip;
       to.prepend(title);
+      if (queryOfTip(tip)) {
+        to.setAttribute("tabindex", "0");
+        to.setAttribute("role", "button");
+      }
     }
     yield;
     for (const child of Array.from(from.childNodes)) {
@@ -110,6 +114,7 @@ export class PanZoom {
     box.addEventListener("pointerup", (e) => this.onUp(e));
     box.addEventListener("pointercancel", (e) => this.pointers.delete(e.pointerId));
     box.addEventListener("keydown", (e) => this.onKey(e));
+    box.addEventListener("focusin", (e) => this.bringIntoView(e.target as Element));
   }
 
   private get picture(): SVGSVGElement | null {
@@ -190,7 +195,24 @@ export class PanZoom {
     if (tip) this.onPick(tip);
   }
 
+  /** What is reached by the Tab key is in sight. */
+  private bringIntoView(node: Element): void {
+    if (node === this.box) return;
+    this.box.scrollTo(0, 0); // the browser would scroll what cannot be scrolled back
+    const at = node.getBoundingClientRect();
+    const box = this.box.getBoundingClientRect();
+    if (at.left >= box.left && at.right <= box.right && at.top >= box.top && at.bottom <= box.bottom) return;
+    this.x += (at.left + at.width / 2 - box.left - box.width / 2) / this.scale;
+    this.y += (at.top + at.height / 2 - box.top - box.height / 2) / this.scale;
+    this.apply();
+  }
+
   private onKey(e: KeyboardEvent): void {
+    const tip = (e.target as Element).getAttribute("data-tip");
+    if (tip && (e.key === "Enter" || e.key === " ")) {
+      e.preventDefault();
+      return this.onPick(tip);
+    }
     const step = 60 / this.scale;
     const moves: Record<string, [number, number]> = {
       ArrowLeft: [-step, 0],

@@ -1,9 +1,11 @@
 // @vitest-environment happy-dom
 import { expect, test } from "vitest";
 import { byUrgency } from "../views/now";
-import { goroutinesOf, pack } from "../views/compare";
+import { pack } from "../state/files";
+import { goroutinesOf } from "../views/compare";
 import { changeClass } from "./flame_graph";
-import { h } from "./dom";
+import { storage } from "../state/storage";
+import { fill, h } from "./dom";
 import { queryOfTip } from "./svg_graph";
 import type { Finding } from "../api/types";
 
@@ -50,4 +52,32 @@ test("grown and shrunk", () => {
   expect(changeClass({ ...n, count: 5, before: 5 })).toBe("same");
   expect(changeClass({ ...n, count: 5, before: 0 })).toBe("grown-4");
   expect(changeClass({ ...n, count: 99, before: 100 })).toBe("shrunk-1");
+});
+
+test("who is on something that is made anew stays on it", () => {
+  const list = h("div");
+  document.body.append(list);
+  const draw = (n: number) => fill(list, [1, 2].map((i) => h("button", { "data-focus": `b${i}` }, `${i}: ${n}`)), h("a", { href: "#/x" }, "x"));
+  draw(0);
+  (list.children[1] as HTMLElement).focus();
+  draw(1);
+  expect(document.activeElement?.textContent).toBe("2: 1");
+  (list.children[2] as HTMLElement).focus();
+  draw(2);
+  expect(document.activeElement?.getAttribute("href")).toBe("#/x");
+});
+
+test("without a storage there is one for as long as the page is there", () => {
+  const kept = Object.getOwnPropertyDescriptor(globalThis, "localStorage");
+  Object.defineProperty(globalThis, "localStorage", { configurable: true, get: () => { throw new DOMException("denied", "SecurityError"); } });
+  try {
+    const s = storage("localStorage");
+    s.setItem("a", "b");
+    expect(s.getItem("a")).toBe("b");
+    s.removeItem("a");
+    expect(s.getItem("a")).toBeNull();
+  } finally {
+    if (kept) Object.defineProperty(globalThis, "localStorage", kept);
+    else Reflect.deleteProperty(globalThis, "localStorage");
+  }
 });

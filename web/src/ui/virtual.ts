@@ -2,7 +2,7 @@
 // moved by the arrow keys; Enter opens it.
 //
 // For assistive technology it is a listbox of rows: each option says all that stands in it.
-import { h } from "./dom";
+import { fill, h } from "./dom";
 
 export interface Column<T> {
   name: string;
@@ -58,8 +58,9 @@ export class VirtualTable<T> {
   }
 
   setSort(name: string): void {
-    this.head.replaceChildren(
-      ...this.options.columns.map((c) =>
+    fill(
+      this.head,
+      this.options.columns.map((c) =>
         c.sort
           ? h(
               "button",
@@ -67,6 +68,7 @@ export class VirtualTable<T> {
                 type: "button",
                 class: c.class,
                 title: `Sort by ${c.title.toLowerCase()}`,
+                "data-focus": c.name,
                 "aria-pressed": String(c.name === name),
                 on: { click: () => this.options.onSort(c.name) },
               },

@@ -1,10 +1,12 @@
 // Compare: what changed since a point of the history, or since a dump that was saved before. The
 // endpoint compares; a file is sent to it, and read there as every dump is.
+import { isAbort } from "../api/client";
 import type { KeptSnapshot } from "../api/types";
-import { type DiffEntry, type DiffJson, changesOf, decodeDiff } from "../model/diff";
+import { type DiffEntry, type DiffJson, changesOf, decodeDiff, largest } from "../model/diff";
 import { findPath, flameOf, pathId } from "../model/flame";
-import { bytes, clock, count, goroutines, signed, wholePlace } from "../model/format";
+import { clock, count, goroutines, signed, wholePlace } from "../model/format";
 import { filterOf, type Groups, serverFilter } from "../model/groups";
+import { isFile, open } from "../state/files";
 import { linkTo, type Route, withParams } from "../state/route";
 import { button, copyButton, fill, h, setText } from "../ui/dom";
 import { FilterBar } from "../ui/filter_bar";
@@ -15,27 +17,10 @@ import { queryOfTip } from "../ui/svg_graph";
 import type { Context, View } from "./view";
 
 const kMostRows = 300;
-const kMostFile = 256 << 20; // bytes, as it lies there
-const kMostSent = 8 << 20; // bytes, packed: what the endpoint takes
 const kTypingPause = 300; // ms
 const kSigns = { new: "+ new", grown: "▲ grown", shrunk: "▼ shrunk", gone: "− gone", unchanged: "= as before" };
 
 type Side = "base" | "to";
-
-interface OpenFile {
-  name: string;
-  packed: Blob;
-}
-
-/** As it can be sent. Throws where it cannot. */
-export async function pack(file: File): Promise<Blob> {
-  if (file.size > kMostFile) throw new Error(`The file is larger than ${bytes(kMostFile)}. In a terminal: weir diff FILE ADDRESS`);
-  const packed = await new Response(file.stream().pipeThrough(new CompressionStream("gzip"))).blob();
-  // What is packed already only grows by that.
-  const smaller = packed.size < file.size ? packed : file;
-  if (smaller.size > kMostSent) throw new Error(`The file is too large to be sent, ${bytes(smaller.size)} when packed. In a terminal: weir diff FILE ADDRESS`);
-  return smaller;
-}
 
 /** Its goroutines that there are now; null: none are left, or nothing is known to find them by. */
 export function goroutinesOf(e: DiffEntry): string | null {
@@ -61,7 +46,6 @@ export class CompareView implements View {
   private abort = new AbortController();
   private readonly closed = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private files: OpenFile[] = [];
   private kept: KeptSnapshot[] | null = null;
   private groups: Groups | null = null; // what one can choose from
   private diff: DiffJson | null = null;
@@ -89,21 +73,7 @@ export class CompareView implements View {
     this.input = h("input", { type: "file", hidden: true, "aria-label": "A saved dump", on: { change: () => void this.take(this.input.files) } });
     this.element = h(
       "div",
-      {
-        class: "compare",
-        on: {
-          dragover: (e) => {
-            e.preventDefault();
-            this.element.classList.add("dropping");
-          },
-          dragleave: () => this.element.classList.remove("dropping"),
-          drop: (e) => {
-            e.preventDefault();
-            this.element.classList.remove("dropping");
-            void this.take(e.dataTransfer?.files ?? null);
-          },
-        },
-      },
+      { class: "compare" },
       h("h1", { class: "unseen" }, "Compare"),
       h(
         "div",
@@ -183,9 +153,9 @@ export class CompareView implements View {
     const file = files?.[0];
     if (!file) return;
     try {
-      this.files.push({ name: file.name, packed: await pack(file) });
+      const base = await open(this.context.files, file);
       this.input.value = "";
-      if (this.route) this.context.go(withParams(this.route, { base: `file${this.files.length - 1}`, at: undefined }), true);
+      if (this.route) this.context.go(withParams(this.route, { base, at: undefined }), true);
     } catch (e) {
       this.fail(e, () => this.input.click());
     }
@@ -193,18 +163,15 @@ export class CompareView implements View {
 
   private params(): Record<string, string | string[]> {
     const p = this.route?.params ?? new URLSearchParams();
-    const id = (side: Side) => {
-      const value = p.get(side) ?? "";
-      return /^\d+$/.test(value) ? value : "";
-    };
-    return { base: id("base"), to: id("to"), ...serverFilter(filterOf(p)) };
+    const base = p.get("base") ?? "";
+    return { base: isFile(base) ? "" : base, to: p.get("to") ?? "", ...serverFilter(filterOf(p)) };
   }
 
   private async ask(format: string, signal = this.closed.signal): Promise<Response> {
     const base = this.route?.params.get("base") ?? "";
     const params = { ...this.params(), format };
-    if (!base.startsWith("file")) return this.context.client.ask("diff", params, { signal });
-    const file = this.files[Number(base.slice(4))];
+    if (!isFile(base)) return this.context.client.ask("diff", params, { signal });
+    const file = this.context.files.get(base);
     if (!file) throw new Error("That was a file: open it once more.");
     return this.context.client.post("diff", params, file.packed, signal);
   }
@@ -233,7 +200,7 @@ export class CompareView implements View {
     const options: Record<Side, [string, string][]> = {
       base: [
         ["", "the oldest that is kept"],
-        ...this.files.map((f, i): [string, string] => [`file${i}`, `file ${f.name}`]),
+        ...[...this.context.files].map(([name, f]): [string, string] => [name, `file ${f.name}`]),
         ...kept.map((k): [string, string] => [String(k.id), name(k)]),
       ],
       to: [["", "now"], ...kept.map((k): [string, string] => [String(k.id), name(k)])],
@@ -252,9 +219,12 @@ export class CompareView implements View {
   private async compare(anew: boolean): Promise<void> {
     if (!this.route) return;
     const wanted = JSON.stringify([this.route.params.get("base"), this.params()]);
-    if (wanted === this.shown && !anew) return this.drawPicture(wanted);
     this.abort.abort(new DOMException("another one", "AbortError"));
     this.abort = new AbortController();
+    if (wanted === this.shown && !anew) {
+      fill(this.trouble);
+      return this.drawPicture(wanted);
+    }
     const { signal } = this.abort;
     if (wanted !== this.shown) fill(this.trouble, loading("Comparing…"));
     try {
@@ -267,8 +237,21 @@ export class CompareView implements View {
       if (this.route) this.filter.show(this.route, this.groups.groups);
       await this.drawPicture(wanted);
     } catch (e) {
+      if (isAbort(e)) return;
+      // The numbers of another question are no answer to this one.
+      if (wanted !== this.shown) this.clear();
       this.fail(e, () => void this.compare(true));
     }
+  }
+
+  private clear(): void {
+    this.diff = null;
+    this.shown = this.drawn = "";
+    setText(this.headline, "");
+    setText(this.note, "");
+    fill(this.rows);
+    this.picture.clear();
+    this.showLooks();
   }
 
   private async drawPicture(wanted: string): Promise<void> {
@@ -306,11 +289,12 @@ export class CompareView implements View {
     );
     this.flame.show(root, findPath(root, route.params.get("at") ?? "") ?? root);
     this.showLooks();
-    const changes = changesOf(diff);
+    const all = changesOf(diff);
+    const changes = largest(all, kMostRows);
     fill(
       this.rows,
-      changes.length === 0 ? h("p", { class: "good" }, "Nothing has changed.") : changes.slice(0, kMostRows).map((e) => this.row(e)),
-      changes.length > kMostRows ? h("p", { class: "quiet" }, `${count(changes.length - kMostRows)} more groups have changed less. Copy as text has all of them.`) : null,
+      changes.length === 0 ? h("p", { class: "good" }, "Nothing has changed.") : changes.map((e) => this.row(e)),
+      all.length > changes.length ? h("p", { class: "quiet" }, `${count(all.length - changes.length)} more groups have changed less. Copy as text has all of them.`) : null,
     );
   }
 

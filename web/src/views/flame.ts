@@ -1,8 +1,10 @@
 // Flame graph: where goroutines are, by stack or by who made them.
 import { flameOf, findPath, folded, type FlameNode, type Order, pathId } from "../model/flame";
-import { choose, filterOf, type Groups, sum } from "../model/groups";
+import { ago } from "../model/format";
+import { filterOf, sum } from "../model/groups";
+import { Chosen } from "../state/chosen";
 import { type Route, withParams } from "../state/route";
-import { button, copyButton, fill, h } from "../ui/dom";
+import { button, copyButton, fill, h, setText } from "../ui/dom";
 import { FilterBar, showTotal } from "../ui/filter_bar";
 import { FlameGraph } from "../ui/flame_graph";
 import { loading, profileButton, troubleBox } from "../ui/parts";
@@ -17,12 +19,18 @@ export class FlameView implements View {
   private readonly note = h("p", { class: "quiet" });
   private readonly order = h("div", { class: "switch", role: "group", "aria-label": "Order" });
   private readonly graph: FlameGraph;
-  private readonly abort = new AbortController();
-  private groups: Groups | null = null;
+  private readonly chosen: Chosen;
+  private readonly when = h("span", { class: "quiet" });
+  private readonly clock = setInterval(() => this.showWhen(), 1000);
   private root: FlameNode | null = null;
   private route: Route | null = null;
 
   constructor(private readonly context: Context) {
+    this.chosen = new Chosen(
+      context.groups,
+      () => this.draw(),
+      (e) => fill(this.trouble, troubleBox(e, () => this.refresh())),
+    );
     this.filter = new FilterBar(context.go);
     this.search = this.filter.search;
     this.graph = new FlameGraph({
@@ -39,6 +47,7 @@ export class FlameView implements View {
         "div",
         { class: "bar-line" },
         this.total,
+        this.when,
         this.order,
         button("Look anew", () => this.refresh()),
         copyButton("Copy as folded stacks", () => (this.root ? folded(this.root) : "")),
@@ -52,37 +61,37 @@ export class FlameView implements View {
 
   show(route: Route): void {
     this.route = route;
-    if (this.groups) this.draw();
-    else this.load(false);
+    if (!this.chosen.all) fill(this.trouble, loading("Looking at all goroutines…"));
+    this.chosen.show(filterOf(route.params));
   }
 
   refresh(): void {
-    this.load(true);
+    void this.chosen.load(true);
   }
 
   close(): void {
-    this.abort.abort(new DOMException("closed", "AbortError"));
+    this.chosen.cancel();
+    clearInterval(this.clock);
   }
 
-  private load(anew: boolean): void {
-    if (!this.groups) fill(this.trouble, loading("Looking at all goroutines…"));
-    this.context.groups.load(anew, this.abort.signal).then(
-      (groups) => {
-        this.groups = groups;
-        fill(this.trouble);
-        this.draw();
-      },
-      (e: unknown) => fill(this.trouble, troubleBox(e, () => this.load(true))),
-    );
+  private showWhen(): void {
+    if (this.chosen.all) setText(this.when, `seen ${ago(Date.now() - this.chosen.all.seenAt)}`);
   }
 
   private draw(): void {
-    if (!this.groups || !this.route) return;
+    const { all } = this.chosen;
+    if (!all || !this.route) return;
     const { params } = this.route;
+    this.filter.show(this.route, all.groups);
+    this.showWhen();
+    const shown = this.chosen.groups(filterOf(params));
+    if (!shown) {
+      setText(this.total, "Searching…");
+      return;
+    }
+    fill(this.trouble);
     const by: Order = params.get("by") === "creator" ? "creator" : "stack";
-    const shown = choose(this.groups.groups, filterOf(params));
-    this.filter.show(this.route, this.groups.groups);
-    showTotal(this.total, sum(shown), sum(this.groups.groups), shown.length);
+    showTotal(this.total, sum(shown), sum(all.groups), shown.length);
     fill(
       this.order,
       (["stack", "creator"] as const).map((o) =>

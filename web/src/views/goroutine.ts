@@ -62,7 +62,8 @@ export class GoroutineView implements View {
   constructor(private readonly context: Context) {}
 
   show(route: Route): void {
-    const goid = Math.floor(Number(route.params.get("id") ?? 0)) || 0;
+    const id = route.params.get("id") ?? "";
+    const goid = /^\d{1,15}$/.test(id) ? Number(id) : 0;
     if (goid === this.goid && this.shown) return;
     this.goid = goid;
     this.history = [];

@@ -1,7 +1,8 @@
 // Goroutines: groups that look the same, most of them first; each with its stack and its members.
 import type { SnapshotJson } from "../api/types";
 import { ago, bytes, compact, count, duration, goroutines, perMinute, shortPlace } from "../model/format";
-import { choose, filterOf, type Group, type Groups, groupText, sum } from "../model/groups";
+import { filterOf, type Group, groupText, sum } from "../model/groups";
+import { Chosen } from "../state/chosen";
 import { linkTo, type Route, withParams } from "../state/route";
 import { button, copyButton, fill, h, setText } from "../ui/dom";
 import { FilterBar, showTotal } from "../ui/filter_bar";
@@ -36,15 +37,19 @@ export class GoroutinesView implements View {
   private readonly when = h("span", { class: "quiet" });
   private readonly trouble = h("div");
   private readonly details = h("section", { class: "group-details", "aria-label": "The chosen group", tabindex: "-1" });
-  private readonly abort = new AbortController();
   private members = new AbortController();
-  private groups: Groups | null = null;
+  private readonly chosen: Chosen;
   private route: Route | null = null;
   private shownGroup = "";
   private readonly clock: ReturnType<typeof setInterval>;
   private readonly onSeries = () => this.draw();
 
   constructor(private readonly context: Context) {
+    this.chosen = new Chosen(
+      context.groups,
+      () => this.draw(),
+      (e) => fill(this.trouble, troubleBox(e, () => this.refresh())),
+    );
     this.filter = new FilterBar(context.go);
     this.search = this.filter.search;
     const growth = (g: Group) => context.live.growth(g.site);
@@ -90,64 +95,55 @@ export class GoroutinesView implements View {
 
   show(route: Route): void {
     this.route = route;
-    if (this.groups) this.draw();
-    else this.load(false);
+    if (!this.chosen.all) fill(this.trouble, loading("Looking at all goroutines…"));
+    this.chosen.show(filterOf(route.params));
   }
 
   refresh(): void {
-    this.load(true);
+    this.shownGroup = "";
+    void this.chosen.load(true);
   }
 
   close(): void {
-    this.abort.abort(new DOMException("closed", "AbortError"));
+    this.chosen.cancel();
     this.members.abort(new DOMException("closed", "AbortError"));
     this.context.live.removeEventListener("series", this.onSeries);
     clearInterval(this.clock);
   }
 
-  private load(anew: boolean): void {
-    if (!this.groups) fill(this.trouble, loading("Looking at all goroutines…"));
-    this.context.groups.load(anew, this.abort.signal).then(
-      (groups) => {
-        this.groups = groups;
-        this.shownGroup = "";
-        fill(this.trouble);
-        this.draw();
-      },
-      (e: unknown) => fill(this.trouble, troubleBox(e, () => this.load(true))),
-    );
-  }
-
-  private shown(): Group[] {
-    if (!this.groups || !this.route) return [];
+  private shown(): Group[] | null {
+    if (!this.route) return null;
     const by = this.route.params.get("sort") ?? "count";
-    return sorted(choose(this.groups.groups, filterOf(this.route.params)), kSorts.includes(by) ? by : "count", (s) =>
-      this.context.live.growth(s),
-    );
+    const groups = this.chosen.groups(filterOf(this.route.params));
+    return groups && sorted(groups, kSorts.includes(by) ? by : "count", (s) => this.context.live.growth(s));
   }
 
   private draw(): void {
-    if (!this.groups || !this.route) return;
+    const { all } = this.chosen;
+    if (!all || !this.route) return;
     const rows = this.shown();
+    this.filter.show(this.route, all.groups);
+    this.showWhen();
+    if (!rows) {
+      setText(this.total, "Searching…");
+      return;
+    }
+    fill(this.trouble);
     const chosen = this.route.params.get("group") ?? "";
-    this.filter.show(this.route, this.groups.groups);
     this.table.setSort(this.route.params.get("sort") ?? "count");
     this.table.show(rows, chosen);
-    showTotal(this.total, sum(rows), sum(this.groups.groups), rows.length);
-    this.showWhen();
-    const group = this.groups.groups.find((g) => g.id === chosen) ?? (rows.length === 1 ? rows[0] : undefined);
+    showTotal(this.total, sum(rows), sum(all.groups), rows.length);
+    const group = rows.find((g) => g.id === chosen) ?? (rows.length === 1 ? rows[0] : undefined);
     this.element.classList.toggle("has-details", !!group);
     if (this.shownGroup === (group?.id ?? "none")) return;
     this.shownGroup = group?.id ?? "none";
-    if (!group) {
-      fill(this.details, h("p", { class: "quiet" }, chosen ? "That group has gone." : rows.length === 0 ? "No goroutine is like that." : "Choose a group to see its stack and its goroutines."));
-      return;
-    }
-    this.showGroup(group);
+    if (group) return this.showGroup(group);
+    const why = rows.length === 0 ? "No goroutine is like that." : chosen ? "The group of the address is not among these." : "Choose a group to see its stack and its goroutines.";
+    fill(this.details, h("p", { class: "quiet" }, why));
   }
 
   private showWhen(): void {
-    if (this.groups) setText(this.when, `seen ${ago(Math.max(0, Date.now() - this.groups.takenAtNs / 1e6))}`);
+    if (this.chosen.all) setText(this.when, `seen ${ago(Date.now() - this.chosen.all.seenAt)}`);
   }
 
   private showGroup(g: Group): void {
@@ -188,7 +184,7 @@ export class GoroutinesView implements View {
   }
 
   private text(): string {
-    const all = this.shown();
+    const all = this.shown() ?? [];
     const more = all.length - kMostCopied;
     return all.slice(0, kMostCopied).map(groupText).join("\n") + (more > 0 ? `\n(and ${count(more)} groups more)\n` : "");
   }

@@ -79,8 +79,8 @@ export class GraphView implements View {
 
   private async load(anew: boolean): Promise<void> {
     const asked = JSON.stringify(this.params());
-    if (asked === this.shown && !anew) return fill(this.trouble);
     this.abort.abort(new DOMException("another one", "AbortError"));
+    if (asked === this.shown && !anew) return fill(this.trouble);
     this.abort = new AbortController();
     const { signal } = this.abort;
     try {

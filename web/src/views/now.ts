@@ -197,7 +197,6 @@ export class NowView implements View {
     const sorted = [...findings.findings].sort(byUrgency);
     const leaking = sorted.reduce((n, f) => n + f.count, 0);
     setText(this.title, sorted.length === 0 ? "What leaks" : `What leaks: ${goroutines(leaking)} in ${count(sorted.length)} ${sorted.length === 1 ? "place" : "places"}`);
-    const focused = this.cards.contains(document.activeElement) ? (document.activeElement as HTMLElement).dataset["focus"] : undefined;
     fill(
       this.cards,
       sorted.length === 0
@@ -205,7 +204,6 @@ export class NowView implements View {
         : sorted.map((f) => this.card(f)),
       findings.notes.map((n) => h("p", { class: "quiet" }, n)),
     );
-    if (focused) this.cards.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
   }
 
   private card(f: Finding): HTMLElement {
@@ -253,7 +251,7 @@ export class NowView implements View {
         h("a", { class: "button", href: linkTo("goroutines", { site: f.site }), "data-focus": `${f.site}-gs` }, "Goroutines"),
         h("a", { class: "button", href: linkTo("waits", { site: f.site }), "data-focus": `${f.site}-waits` }, "Wait graph"),
         h("a", { class: "button", href: linkTo("compare", { site: f.site }), "data-focus": `${f.site}-diff` }, "What changed"),
-        copyButton("Copy", () => findingText(f)),
+        copyButton("Copy", () => findingText(f), `${f.site}-copy`),
       ),
       isOpen ? h("div", { class: "details" }, this.details(f)) : null,
     );

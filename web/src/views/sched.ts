@@ -1,8 +1,9 @@
 // Scheduler: who runs, who queues, how long goroutines wait for their turn.
+import { isAbort } from "../api/client";
 import type { SchedJson } from "../api/types";
 import { bytes, count, duration } from "../model/format";
 import { button, copyButton, fill, h } from "../ui/dom";
-import { loading, troubleBox } from "../ui/parts";
+import { loading, troubleBox, troubleText } from "../ui/parts";
 import type { Context, View } from "./view";
 
 const kEveryMs = 2000;
@@ -77,9 +78,9 @@ export class SchedView implements View {
         this.before = s;
       }
     } catch (e) {
-      const box = troubleBox(e, () => void this.load());
-      if (!box) return;
-      fill(this.trouble, box);
+      if (isAbort(e)) return;
+      // The same once more is not told once more.
+      if (!this.trouble.textContent?.startsWith(troubleText(e))) fill(this.trouble, troubleBox(e, () => void this.load()));
     }
     if (!this.paused) this.timer = setTimeout(() => void this.load(), kEveryMs);
   }

@@ -1,5 +1,6 @@
 // What a view is.
 import type { Client } from "../api/client";
+import type { OpenFiles } from "../state/files";
 import type { GroupsStore } from "../state/groups_store";
 import type { Live } from "../state/live";
 import type { Route } from "../state/route";
@@ -8,6 +9,7 @@ export interface Context {
   client: Client;
   live: Live;
   groups: GroupsStore;
+  files: OpenFiles;
   /** Shows what the link says, as if it had been clicked. `replace`: without a step in the history. */
   go: (link: string, replace?: boolean) => void;
 }
