@@ -26,9 +26,9 @@ export async function eventually(check, what) {
 }
 
 export class Zoo {
-  static async start(args, env = {}) {
+  static async start(args, env = {}, listen = "127.0.0.1:0") {
     const zoo = new Zoo();
-    zoo.process = spawn(process.env.WEIR_LEAKZOO ?? "weir-leakzoo", ["--listen=127.0.0.1:0", ...args], {
+    zoo.process = spawn(process.env.WEIR_LEAKZOO ?? "weir-leakzoo", [`--listen=${listen}`, ...args], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "ignore"],
     });

@@ -58,7 +58,7 @@ test("another process at the same address is told, and shown", async () => {
   const page = await open(browser, one.page, { allow: kLost });
   await page.locator(".card", { hasText: "nil_chan_send" }).first().waitFor();
   await one.stop();
-  const other = await Zoo.start(["--leak=select_no_cases", "--rate=5", `--listen=${new URL(one.url).host}`]);
+  const other = await Zoo.start(["--leak=select_no_cases", "--rate=5"], {}, new URL(one.url).host);
   try {
     await page.locator(".banner", { hasText: "started anew" }).waitFor();
     await page.locator(".card", { hasText: "select_no_cases" }).first().waitFor();

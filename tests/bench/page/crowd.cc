@@ -82,8 +82,8 @@ template <size_t N>
 }
 
 template <size_t... N>
-constexpr auto handlers(std::index_sequence<N...>) {
-  return std::array{&handle<N>...};
+constexpr std::array<Function, sizeof...(N)> handlers(std::index_sequence<N...>) {
+  return {&handle<N>...};
 }
 
 Function next(const Place& p, size_t level) {
