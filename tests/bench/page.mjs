@@ -7,7 +7,6 @@
 // README.md tells what the columns are. The exit status says nothing about speed.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
@@ -103,7 +102,7 @@ class Page {
     // In time of the page's own thread: what else the machine does is not counted.
     await self.cdp.send("Performance.enable", { timeDomain: "threadTicks" });
     self.rows = [];
-    self.memory = { heap: 0, renderer: 0 };
+    self.memory = { heap: 0 };
     return self;
   }
 
@@ -149,7 +148,6 @@ class Page {
 
   async remember() {
     this.memory.heap = Math.max(this.memory.heap, (await this.heap(false)).js);
-    this.memory.renderer = Math.max(this.memory.renderer, largestRenderer().pss);
   }
 
   go(view) {
@@ -165,33 +163,6 @@ class Page {
   async click(selector, nth = 0) {
     await this.page.mouse.click(...(await this.middle(selector, nth)));
   }
-}
-
-/** What the kernel counts of the largest renderer of this process' browser, MiB. */
-function largestRenderer() {
-  const children = new Map();
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const parent = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))[1];
-      children.set(parent, [...(children.get(parent) ?? []), pid]);
-    } catch {
-      // It has ended.
-    }
-  }
-  const below = (pid) => (children.get(pid) ?? []).flatMap((c) => [c, ...below(c)]);
-  let largest = { pss: 0, own: 0 };
-  for (const pid of below(String(process.pid))) {
-    try {
-      if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--type=renderer")) continue;
-      const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-      const kib = (key) => Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(text)[1]);
-      const pss = kib("Pss") / 1024;
-      if (pss > largest.pss) largest = { pss, own: (kib("Private_Clean") + kib("Private_Dirty")) / 1024 };
-    } catch {
-      // It has ended.
-    }
-  }
-  return largest;
 }
 
 async function measureGoroutines(p) {
@@ -316,15 +287,11 @@ try {
   table(["interaction", "busy: median, ms", "max", "input to frame: median, ms", "max", "longest task, ms"], p.rows);
   await measureStream(p);
   const idle = await p.heap(true);
-  const renderer = largestRenderer();
   table(["memory of the page, MiB", ""], [
     ["JS heap, live", idle.js.toFixed(0)],
     ["JS heap, most that was seen, with garbage", p.memory.heap.toFixed(0)],
     ["DOM (Blink's heap)", idle.dom.toFixed(0)],
     ["buffers", idle.buffers.toFixed(0)],
-    ["renderer process, Pss at the end", renderer.pss.toFixed(0)],
-    ["renderer process, its own", renderer.own.toFixed(0)],
-    ["renderer process, most Pss that was seen", p.memory.renderer.toFixed(0)],
   ]);
   await close(p.page);
 } finally {
