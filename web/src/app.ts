@@ -99,7 +99,10 @@ export class App {
     this.makeTokenDialog();
     this.makeHelp();
     this.client.onUnauthorized = () => this.askToken();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.view?.restyle?.());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      applyTheme(theme());
+      this.view?.restyle?.();
+    });
     addEventListener("hashchange", () => this.route());
     addEventListener("keydown", (e) => this.onKey(e));
     addEventListener("dragover", (e) => this.onDrag(e));

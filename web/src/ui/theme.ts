@@ -12,9 +12,9 @@ export function theme(): Theme {
 }
 
 export function applyTheme(to: Theme): void {
-  if (to === "system") document.documentElement.removeAttribute("data-theme");
-  else document.documentElement.setAttribute("data-theme", to);
   kept.setItem(kKey, to);
+  const isDark = to === "system" ? matchMedia("(prefers-color-scheme: dark)").matches : to === "dark";
+  document.documentElement.setAttribute("data-theme", isDark ? "dark" : "light");
 }
 
 export function nextTheme(): Theme {
