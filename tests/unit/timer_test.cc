@@ -244,8 +244,8 @@ TEST_P(TimerTest, StopOfAfterFuncIsExact) {
 
 TEST_P(TimerTest, ATickerTicks) {
   run([] {
+    const auto start = steady_clock::now();
     Ticker t(2ms);
-    auto start = steady_clock::now();
     steady_clock::time_point last = start;
     for (int i = 1; i <= 5; i++) {
       auto tick = t.c().recv();
