@@ -32,6 +32,7 @@ __attribute__((noinline)) void stay_there(const chan<bool>& until) { until.recv(
 namespace {
 
 using namespace std::chrono_literals;
+using debug::testing::body_of;
 using nlohmann::json;
 using profiler::testing::gzip;
 using profiler::testing::SnapshotBuilder;
@@ -39,16 +40,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-std::string body_of(const Answer& a) {
-  if (!a.write) return a.body;
-  std::string all;
-  a.write([&](std::string_view piece) {
-    all.append(piece);
-    return true;
-  });
-  return all;
-}
 
 Answer get(const std::string& target) { return answer(debug::query_of(target, "GET", "")); }
 Answer post(const std::string& target, std::string body = {}) {

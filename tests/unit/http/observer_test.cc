@@ -204,20 +204,11 @@ class ObserverRoutes : public ::testing::Test {
         debug::query_of(path + (behind.empty() ? "" : "?" + behind), post ? "POST" : "GET", "");
     return answer(q);
   }
-  static std::string body(const Answer& a) {
-    if (!a.write) return a.body;
-    std::string all;
-    a.write([&](std::string_view piece) {
-      all.append(piece);
-      return true;
-    });
-    return all;
-  }
 };
 
 TEST_F(ObserverRoutes, WithoutAnObserverLeaksLooksAndTheOthersSayWhy) {
   ASSERT_FALSE(current());
-  const json j = json::parse(body(ask("/debug/leaks", "format=json")));
+  const json j = json::parse(debug::testing::body_of(ask("/debug/leaks", "format=json")));
   EXPECT_EQ(j["schema"], "weir.findings/1");
   EXPECT_FALSE(j["notes"].empty());
   for (const char* path : {"/debug/trend", "/debug/snapshots", "/debug/diff", "/debug/events"}) {
@@ -229,21 +220,24 @@ TEST_F(ObserverRoutes, SnapshotsAreTakenListedAndCompared) {
   const auto observer = share(1h);
   const Answer made = ask("/debug/snapshots", "", true);
   EXPECT_EQ(made.status, 201);
-  const uint64_t id = json::parse(body(made))["id"];
-  const json list = json::parse(body(ask("/debug/snapshots")));
+  const uint64_t id = json::parse(debug::testing::body_of(made))["id"];
+  const json list = json::parse(debug::testing::body_of(ask("/debug/snapshots")));
   EXPECT_EQ(list["schema"], "weir.snapshots/1");
   // The observer's own first look may have come before or after.
   const auto mine =
       std::ranges::find_if(list["snapshots"], [&](const json& s) { return s["id"] == id; });
   ASSERT_NE(mine, list["snapshots"].end());
   EXPECT_TRUE((*mine)["asked"]);
-  const std::string one = body(ask("/debug/snapshots", "id=" + std::to_string(id)));
+  const std::string one =
+      debug::testing::body_of(ask("/debug/snapshots", "id=" + std::to_string(id)));
   EXPECT_EQ(json::parse(one)["schema"], "weir.snapshot/1");
   EXPECT_EQ(ask("/debug/snapshots", "id=99999").status, 404);
   EXPECT_EQ(ask("/debug/snapshots", "id=x").status, 400);
 
   const std::string ids = "base=" + std::to_string(id) + "&to=" + std::to_string(id);
-  EXPECT_EQ(json::parse(body(ask("/debug/diff", ids + "&format=json")))["schema"], "weir.diff/1");
+  EXPECT_EQ(
+      json::parse(debug::testing::body_of(ask("/debug/diff", ids + "&format=json")))["schema"],
+      "weir.diff/1");
   EXPECT_EQ(ask("/debug/diff", ids + "&format=markdown").status, 200);
   EXPECT_EQ(ask("/debug/diff").status, 200);
   EXPECT_EQ(ask("/debug/diff", "base=99999").status, 400);
@@ -261,7 +255,7 @@ TEST_F(ObserverRoutes, ParametersAreChecked) {
   EXPECT_EQ(ask("/debug/leaks", "prove=1").status, 501);
   EXPECT_EQ(ask("/debug/trend", "site=xyz").status, 400);
   EXPECT_EQ(ask("/debug/trend", "site=1").status, 404);
-  EXPECT_EQ(json::parse(body(ask("/debug/trend")))["schema"], "weir.trend/1");
+  EXPECT_EQ(json::parse(debug::testing::body_of(ask("/debug/trend")))["schema"], "weir.trend/1");
 }
 
 TEST_F(ObserverRoutes, EventsStreamUntilTheClientGoes) {

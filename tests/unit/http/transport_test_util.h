@@ -211,4 +211,15 @@ class Transport : public ::testing::Test {
   std::unique_ptr<Endpoint> endpoint_;
 };
 
+// All of it, however it comes.
+inline std::string body_of(const Answer& a) {
+  if (!a.write) return a.body;
+  std::string all;
+  a.write([&](std::string_view piece) {
+    all.append(piece);
+    return true;
+  });
+  return all;
+}
+
 }  // namespace weir::http::debug::testing

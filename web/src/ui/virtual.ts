@@ -87,10 +87,6 @@ export class VirtualTable<T> {
     this.draw(true);
   }
 
-  focus(): void {
-    this.body.focus();
-  }
-
   private draw(anew = false): void {
     const height = this.body.clientHeight;
     const first = Math.max(0, Math.floor(this.body.scrollTop / kRow) - kSpare);
