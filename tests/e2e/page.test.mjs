@@ -151,7 +151,9 @@ test("Compare: what grew since a snapshot, and since a file of any kind", async 
 
   for (const [name, path] of [["saved.json", "goroutine?format=json"], ["saved.pb.gz", "goroutine"], ["saved.txt", "goroutine?debug=2"], ["counts.txt", "goroutine?debug=1"]]) {
     const saved = Buffer.from(await (await fetch(`${zoo.url}/debug/${path}`)).arrayBuffer());
+    const answered = page.waitForResponse((r) => r.request().method() === "POST" && r.url().includes("/debug/diff?") && r.status() === 200);
     await page.locator("input[type=file]").setInputFiles({ name, mimeType: "application/octet-stream", buffer: saved });
+    await answered;
     await page.locator("select option", { hasText: `file ${name}` }).first().waitFor({ state: "attached" });
     await eventually(async () => {
       await page.keyboard.press("r");
@@ -162,7 +164,10 @@ test("Compare: what grew since a snapshot, and since a file of any kind", async 
   }
   await page.getByRole("button", { name: "Call graph", exact: true }).click();
   await page.locator(".graph-box svg polygon").nth(3).waitFor({ state: "attached" });
-  assert.match(await page.locator(".graph-box svg").textContent(), /nil_chan_send/);
+  await eventually(async () => {
+    await page.keyboard.press("r");
+    return /nil_chan_send/.test(await page.locator(".graph-box").textContent());
+  }, "what grew, in the picture");
   await checkAxe(page);
   await shot(page, "compare-graph-light");
 

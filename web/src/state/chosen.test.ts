@@ -82,3 +82,28 @@ test("what fails is told", async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(failures).toEqual([new Error("busy")]);
 });
+
+test("a look that was asked for comes, whatever else is chosen meanwhile", async () => {
+  const { asked, chosen, names } = setUp();
+  chosen.show(filter(""));
+  asked[0]?.answer(made("old"));
+  await vi.advanceTimersByTimeAsync(0);
+  void chosen.load(true);
+  chosen.show({ ...filter(""), states: ["sleep"] }); // of the same query
+  asked[1]?.answer(made("new"));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(asked.length).toBe(2);
+  expect(names("")).toEqual(["new"]);
+});
+
+test("what has failed is asked for once more with the next choice", async () => {
+  const { asked, chosen } = setUp();
+  chosen.show(filter("(x"));
+  asked[0]?.answer(made("a"));
+  await vi.advanceTimersByTimeAsync(0);
+  asked[1]?.fail(new Error("busy"));
+  await vi.advanceTimersByTimeAsync(0);
+  chosen.show({ ...filter("(x"), states: ["sleep"] });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(asked.map((a) => a.q)).toEqual(["", "(x", "(x"]);
+});

@@ -11,6 +11,7 @@ export class Chosen {
   all: Groups | null = null;
   private found: { q: string; groups: Groups } | null = null;
   private filter: Filter | null = null;
+  private isUnderWay = false; // something is asked for, or will be
   private timer: ReturnType<typeof setTimeout> | undefined;
   private abort = new AbortController();
 
@@ -22,15 +23,20 @@ export class Chosen {
 
   /** Draws what is known, and asks for what is not. */
   show(f: Filter): void {
+    const isSameQuery = this.filter?.q === f.q;
     this.filter = f;
-    this.cancel();
     if (this.all) this.draw();
-    if (!this.all) void this.load(false);
-    else if (!this.isWhole(f)) this.timer = setTimeout(() => void this.load(false), kTypingPause);
+    if (isSameQuery && this.isUnderWay) return; // what comes will do for this, too
+    this.cancel();
+    if (!this.all) return void this.load(false);
+    if (this.isWhole(f)) return;
+    this.isUnderWay = true;
+    this.timer = setTimeout(() => void this.load(false), kTypingPause);
   }
 
   async load(anew: boolean): Promise<void> {
     this.cancel();
+    this.isUnderWay = true;
     this.abort = new AbortController();
     const { signal } = this.abort;
     try {
@@ -43,12 +49,16 @@ export class Chosen {
         this.found = { q, groups: await this.store.load(anew, signal, q) };
         this.draw();
       }
+      if (!signal.aborted) this.isUnderWay = false;
     } catch (e) {
-      if (!isAbort(e)) this.fail(e);
+      if (isAbort(e)) return; // by who has asked for something else since
+      this.isUnderWay = false;
+      this.fail(e);
     }
   }
 
   cancel(): void {
+    this.isUnderWay = false;
     clearTimeout(this.timer);
     this.abort.abort(new DOMException("not wanted any more", "AbortError"));
   }

@@ -49,6 +49,7 @@ export class CompareView implements View {
   private kept: KeptSnapshot[] | null = null;
   private groups: Groups | null = null; // what one can choose from
   private diff: DiffJson | null = null;
+  private asking = ""; // what is asked for now
   private shown = ""; // what `diff` is of
   private drawn = ""; // what the picture is of
   private route: Route | null = null;
@@ -219,16 +220,20 @@ export class CompareView implements View {
   private async compare(anew: boolean): Promise<void> {
     if (!this.route) return;
     const wanted = JSON.stringify([this.route.params.get("base"), this.params()]);
+    if (wanted === this.asking) return; // whoever asks again and again would never get an answer
     this.abort.abort(new DOMException("another one", "AbortError"));
     this.abort = new AbortController();
+    this.asking = "";
     if (wanted === this.shown && !anew) {
       fill(this.trouble);
       return this.drawPicture(wanted);
     }
     const { signal } = this.abort;
     if (wanted !== this.shown) fill(this.trouble, loading("Comparing…"));
+    this.asking = wanted;
     try {
       this.diff = decodeDiff((await (await this.ask("json", signal)).json()) as DiffJson);
+      this.asking = "";
       this.shown = wanted;
       this.drawn = "";
       fill(this.trouble);
@@ -238,6 +243,7 @@ export class CompareView implements View {
       await this.drawPicture(wanted);
     } catch (e) {
       if (isAbort(e)) return;
+      this.asking = "";
       // The numbers of another question are no answer to this one.
       if (wanted !== this.shown) this.clear();
       this.fail(e, () => void this.compare(true));
