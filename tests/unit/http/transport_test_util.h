@@ -41,20 +41,15 @@ inline bool eventually(const std::function<bool()>& check) {
 // A connection. What it reads it waits for, up to the deadline.
 class Client {
  public:
-  explicit Client(const Address& a, int receive_buffer = 0) {
-    fd_ = socket(a.is_unix() ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  explicit Client(const Address& a, int receive_buffer = 0) : Client(unconnected(a)) {
     if (receive_buffer) {
       setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
-    sockaddr_un path{};
-    path.sun_family = AF_UNIX;
-    std::strncpy(path.sun_path, a.path.c_str(), sizeof path.sun_path - 1);
-    sockaddr_in port{};
-    port.sin_family = AF_INET;
-    port.sin_port = htons(static_cast<uint16_t>(a.port));
-    port.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connected_ = (a.is_unix() ? connect(fd_, reinterpret_cast<sockaddr*>(&path), sizeof path)
-                              : connect(fd_, reinterpret_cast<sockaddr*>(&port), sizeof port)) == 0;
+    connect(a);
+  }
+  // With the file descriptor that connect() will need.
+  static Client unconnected(const Address& a) {
+    return Client(socket(a.is_unix() ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   }
   Client(Client&& from) noexcept
       : fd_(std::exchange(from.fd_, -1)), connected_(from.connected_), got_(std::move(from.got_)) {}
@@ -62,6 +57,18 @@ class Client {
     if (fd_ >= 0) ::close(fd_);
   }
 
+  void connect(const Address& a) {
+    sockaddr_un path{};
+    path.sun_family = AF_UNIX;
+    std::strncpy(path.sun_path, a.path.c_str(), sizeof path.sun_path - 1);
+    sockaddr_in port{};
+    port.sin_family = AF_INET;
+    port.sin_port = htons(static_cast<uint16_t>(a.port));
+    port.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ =
+        (a.is_unix() ? ::connect(fd_, reinterpret_cast<sockaddr*>(&path), sizeof path)
+                     : ::connect(fd_, reinterpret_cast<sockaddr*>(&port), sizeof port)) == 0;
+  }
   bool connected() const { return connected_; }
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -107,7 +114,11 @@ class Client {
   bool closed() { return rest().empty() && ended_; }
 
  private:
+  explicit Client(int fd) : fd_(fd) {
+    if (fd < 0) ADD_FAILURE() << "no socket for a client: " << std::strerror(errno);
+  }
   bool more() {
+    if (fd_ < 0) return false;  // poll(2) would wait
     pollfd p{fd_, POLLIN, 0};
     const auto ms = std::chrono::milliseconds(kDeadline).count();
     if (poll(&p, 1, static_cast<int>(ms)) <= 0) {
