@@ -273,6 +273,13 @@ class Dump(CommandTest):
         self.assertNotIn("main.labelled", self.ok("dump", source, "--filter=main.deep").decode())
         labelled = fixture("go1.19-debug1.txt")
         self.assertIn("main.labelled", self.ok("dump", labelled, "--filter=labelled").decode())
+        for options in (["--package=no/such"], ["--package=main", "--age=100000000"], ["--site=0x1"]):
+            status, out, err = weir("dump", source, *options)
+            self.assertEqual((status, out), (0, b""), options)
+            self.assertRegex(err, r"\Aweir: note: no goroutine passes the filter: \d+ are left out\n\Z")
+        some = fixture("handmade-go1.21-debug2.txt")
+        both = self.ok("dump", some, "--package=no/such", "--package=main", "--age=600").decode()
+        self.assertEqual(re.findall(r"^goroutine .*", both, re.M), ["goroutine 20 [chan receive, 13 minutes]:"])
 
     def test_stdin_zoo_and_socket_are_targets(self):
         with Zoo("--leak=nil_chan_send", "--rate=20") as zoo:

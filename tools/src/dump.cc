@@ -86,7 +86,14 @@ int dump(const Options& o) {
   if (format.is_binary) refuse_terminal(o.file, format.name);
   const profiler::Filter filter = o.filter.filter();
   profiler::Snapshot s = take(o);
-  if (!filter.is_empty()) s = profiler::filter(std::move(s), filter);
+  if (!filter.is_empty()) {
+    s = profiler::filter(std::move(s), filter);
+    // What is written may be empty, which looks like a fault.
+    if (s.groups.empty() && s.left_out > 0) {
+      complain("note: no goroutine passes the filter: " + std::to_string(s.left_out) +
+               " are left out");
+    }
+  }
   write_output(o.file, [&](const profiler::Sink& sink) { format.write(s, sink); });
   return kClean;
 }

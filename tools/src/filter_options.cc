@@ -9,7 +9,12 @@ namespace weir::tools {
 profiler::Filter FilterOptions::filter() const {
   profiler::Filter filter;
   name_options([&] {
-    filter = profiler::parse_filter({.query = query, .states = states, .labels = labels});
+    filter = profiler::parse_filter({.query = query,
+                                     .states = states,
+                                     .labels = labels,
+                                     .packages = packages,
+                                     .age = age,
+                                     .site = site});
   });
   return filter;
 }
@@ -41,6 +46,15 @@ void add_filter_options(CLI::App& command, FilterOptions& options) {
       ->type_name("STATES");
   add_repeated(command, "--label", options.labels, "Only goroutines with this label")
       ->type_name("KEY[=VALUE]");
+  add_repeated(command, "--package", options.packages,
+               "Only goroutines that are stuck in, or were made by, this Go package or C++ "
+               "namespace, or one below it")
+      ->type_name("NAME");
+  command
+      .add_option("--age", options.age, "Only groups in which one has waited so long, or longer")
+      ->type_name("SECONDS");
+  command.add_option("--site", options.site, "Only the goroutines of this finding or trend")
+      ->type_name("0xID");
 }
 
 CLI::Option* add_repeated(CLI::App& command, const std::string& name,

@@ -1,5 +1,5 @@
-// --filter, --state, --label: which goroutines a command is about; what q=, state= and label= are
-// at the endpoint.
+// --filter, --state, --label, --package, --age, --site: which goroutines a command is about; what
+// q=, state=, label=, package=, age= and site= are at the endpoint.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,8 +12,8 @@
 namespace weir::tools {
 
 struct FilterOptions {
-  std::string query, states;
-  std::vector<std::string> labels;
+  std::string query, states, age, site;
+  std::vector<std::string> labels, packages;
 
   // Throws Failure, which names the option.
   profiler::Filter filter() const;
