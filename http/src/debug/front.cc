@@ -25,6 +25,8 @@ constexpr size_t kPiece = 16 << 10;  // bytes, received at once
 constexpr int kEvents = 16;
 constexpr std::chrono::milliseconds kNoDescriptors{100};
 
+Refusal busy() { return {503, "busy: try again in a second\n", "Retry-After: 1"}; }
+
 int checked(int fd, const char* what) {
   if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
   return fd;
@@ -242,11 +244,18 @@ void Front::expire() {
   }
 }
 
+// Gives up who does not read its answer, then who has taken longest to send a request.
 void Front::bound_memory() {
   while (buffered_ > limits_.buffered) {
-    const State s = lists_[kWriting].empty() ? kReading : kWriting;
-    if (lists_[s].empty()) return;
-    close(*lists_[s].front());
+    if (!lists_[kWriting].empty()) {
+      close(*lists_[kWriting].front());
+    } else if (!lists_[kReading].empty()) {
+      Connection& c = *lists_[kReading].front();
+      refuse(c, busy(), true);
+      if (flush(c)) answered(c);
+    } else {
+      return;
+    }
   }
 }
 
@@ -366,7 +375,7 @@ void Front::dispatch(Connection& c) {
   // Those that have a place are few, and have a worker each.
   if (!place && queue_.size() >= limits_.queued) {
     hold.unlock();
-    return refuse(c, {503, "busy: try again in a second\n", "Retry-After: 1"}, false);
+    return refuse(c, busy(), false);
   }
   c.exchange.fd = c.fd;
   c.exchange.request = std::move(c.reader->request());

@@ -290,6 +290,34 @@ TEST_F(Transport, ClientsThatAskAndDoNotReadTakeNoWorker) {
   EXPECT_EQ(ask_once(a, "/large"), 200);
 }
 
+TEST_F(Transport, BytesBeyondWhatIsHeldAreToldSo) {
+  Limits limits;
+  limits.request = 2 * kDeadline;
+  limits.linger = 2 * kDeadline;
+  limits.buffered = 1 << 20;
+  const Address& a = start(limits);
+  const std::string head =
+      "POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 800000\r\n\r\n";
+  Client first(a), second(a);
+  ASSERT_TRUE(first.send(head + std::string(600'000, 'x')));
+  ASSERT_TRUE(second.send(head + std::string(600'000, 'x')));
+  // One of the two is given up, which one is told, and reads it although it goes on to send.
+  Client* refused = nullptr;
+  ASSERT_TRUE(eventually([&] {
+    for (Client* c : {&first, &second}) {
+      if (c->has_more()) refused = c;
+    }
+    return refused != nullptr;
+  }));
+  refused->send(std::string(200'000, 'x'));
+  const std::string told = refused->answer();
+  EXPECT_EQ(status_of(told), 503);
+  EXPECT_NE(told.find("Retry-After: 1\r\n"), told.npos) << told;
+  Client& other = refused == &first ? second : first;
+  other.send(std::string(200'000, 'x'));
+  EXPECT_EQ(status_of(other.answer()), 200);
+}
+
 TEST_F(Transport, GivesUpWaitingForAClientThatIsGone) {
   const Address& a = start();
   {

@@ -88,6 +88,11 @@ class Client {
                 std::string(fields) + "\r\n");
   }
 
+  // Whether something has come that is not read yet.
+  bool has_more() const {
+    pollfd p{fd_, POLLIN, 0};
+    return poll(&p, 1, 0) > 0;
+  }
   ssize_t receive(char* to, size_t size) { return recv(fd_, to, size, 0); }
 
   // One answer, its head and body; what came of it where the connection ended before.
