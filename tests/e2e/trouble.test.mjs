@@ -94,6 +94,73 @@ test("503: waits as it is told, asks again, and says so when it stays", async ()
   }
 });
 
+test("a process that nobody looks at over time is asked again, seldom", async () => {
+  const zoo = await Zoo.start(["--leak=nil_chan_send", "--rate=5"]);
+  try {
+    let isAbsent = true;
+    const page = await open(browser, zoo.page, {
+      allow: kLost,
+      prepare: async (p) => {
+        await p.clock.install();
+        await p.route(/\/debug\/(events|trend)/, (route) => (isAbsent ? route.fulfill({ status: 404, body: "the observer does not run\n" }) : route.continue()));
+      },
+    });
+    await eventually(async () => /the observer does not run/.test(await textOf(page, ".banner")), "why there is nothing");
+    isAbsent = false;
+    await eventually(async () => {
+      await page.clock.fastForward("00:31");
+      return /Live/.test(await textOf(page, ".status"));
+    }, "that it is live");
+    await page.locator(".card", { hasText: "nil_chan_send" }).first().waitFor();
+    await close(page);
+  } finally {
+    await zoo.stop();
+  }
+});
+
+test("a page that nobody sees holds no connection", async () => {
+  const zoo = await Zoo.start(["--leak=nil_chan_send", "--rate=5"]);
+  try {
+    const page = await open(browser, zoo.page, { allow: kLost });
+    await eventually(async () => /Live/.test(await textOf(page, ".status")), "that it is live");
+    const isStream = (r) => r.url().endsWith("/debug/events");
+    const turn = (hidden) =>
+      page.evaluate((is) => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => is });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, hidden);
+    const ended = page.waitForEvent("requestfailed", isStream);
+    await turn(true);
+    await ended;
+    const begun = page.waitForEvent("request", isStream);
+    await turn(false);
+    await begun;
+    const rows = () => page.evaluate(() => document.querySelector(".status").textContent);
+    await eventually(async () => /Live/.test(await rows()), "that it is live again");
+    await close(page);
+  } finally {
+    await zoo.stop();
+  }
+});
+
+test("a clipboard that is denied is said to be", async () => {
+  const zoo = await Zoo.start(["--leak=nil_chan_send", "--rate=5"]);
+  try {
+    const page = await open(browser, zoo.page, {
+      prepare: (p) =>
+        p.addInitScript(() =>
+          Object.defineProperty(navigator, "clipboard", { value: { writeText: () => Promise.reject(new DOMException("denied", "NotAllowedError")) } }),
+        ),
+    });
+    const copy = page.locator(".card").first().getByRole("button", { name: "Copy" });
+    await copy.click();
+    await page.locator(".card", { hasText: "Not allowed to copy" }).first().waitFor();
+    await close(page);
+  } finally {
+    await zoo.stop();
+  }
+});
+
 test("below another path, behind a proxy", async () => {
   const zoo = await Zoo.start(["--leak=nil_chan_send", "--rate=5"]);
   const to = new URL(zoo.url);

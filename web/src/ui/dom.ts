@@ -58,7 +58,8 @@ function nameOf(e: Element): string {
   return `${e.localName} ${e.getAttribute("data-focus") ?? e.getAttribute("data-label") ?? e.getAttribute("href") ?? e.textContent ?? ""}`;
 }
 
-/** In place of what was there. Who was on something that is there again, is on it again. */
+/** In place of what was there. Who was on something that is there again, is on it again; where it is gone, on the
+ * element itself, if that has a tabindex: keys go on from there, and not from the top of the page. */
 export function fill(e: Element, ...children: Child[]): void {
   const focused = document.activeElement;
   const name = focused && focused !== e && e.contains(focused) ? nameOf(focused) : "";
@@ -68,6 +69,7 @@ export function fill(e: Element, ...children: Child[]): void {
   for (const same of Array.from(e.querySelectorAll<HTMLElement>(focused.localName))) {
     if (nameOf(same) === name) return same.focus({ preventScroll: true });
   }
+  if (e instanceof HTMLElement && e.hasAttribute("tabindex")) e.focus({ preventScroll: true });
 }
 
 /** Sets the text only where it differs: nothing is laid out anew for nothing. */

@@ -24,7 +24,7 @@ export class FilterBar {
   private readonly age: HTMLSelectElement;
   private readonly other = h("option", { hidden: true });
   private readonly facets = h("div", { class: "facets", role: "group", "aria-label": "State or wait reason" });
-  private readonly chips = h("div", { class: "chips" });
+  private readonly chips = h("div", { class: "chips", role: "group", "aria-label": "Filters", tabindex: "-1" });
   private route: Route | null = null;
   private groups: Group[] = [];
   private byWait = new Map<string, number>();

@@ -65,6 +65,9 @@ test("who is on something that is made anew stays on it", () => {
   (list.children[2] as HTMLElement).focus();
   draw(2);
   expect(document.activeElement?.getAttribute("href")).toBe("#/x");
+  list.setAttribute("tabindex", "-1");
+  fill(list, h("button", {}, "another"));
+  expect(document.activeElement).toBe(list);
 });
 
 test("without a storage there is one for as long as the page is there", () => {
