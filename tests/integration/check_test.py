@@ -452,6 +452,8 @@ class Signals(Case):
 
             def look():
                 nonlocal text
+                if words in text:  # may have come along with what was waited for before
+                    return True
                 try:
                     text += os.read(terminal, 4096).decode()
                 except OSError:  # the terminal is closed
