@@ -195,9 +195,3 @@ export class FilterBar {
     return h("button", { type: "button", class: "chip", title, on: { click } }, text, h("span", { "aria-hidden": "true" }, " ×"));
   }
 }
-
-/** "12 of 345 goroutines in 6 groups" */
-export function showTotal(to: HTMLElement, shown: number, all: number, groups: number): void {
-  const of = shown === all ? "" : ` of ${count(all)}`;
-  setText(to, `${count(shown)}${of} goroutines in ${count(groups)} ${groups === 1 ? "group" : "groups"}`);
-}

@@ -1,13 +1,12 @@
 // Goroutines: groups that look the same, most of them first; each with its stack and its members.
 import type { SnapshotJson } from "../api/types";
-import { ago, bytes, compact, count, duration, goroutines, perMinute, shortPlace } from "../model/format";
-import { filterOf, type Group, groupText, sum } from "../model/groups";
-import { Chosen } from "../state/chosen";
+import { bytes, compact, count, duration, goroutines, perMinute, shortPlace } from "../model/format";
+import { type Group, groupText } from "../model/groups";
 import { linkTo, type Route, withParams } from "../state/route";
-import { button, copyButton, fill, h, setText } from "../ui/dom";
-import { FilterBar, showTotal } from "../ui/filter_bar";
+import { button, copyButton, fill, h } from "../ui/dom";
 import { loading, placeLine, profileButton, stackList, troubleBox } from "../ui/parts";
 import { VirtualTable } from "../ui/virtual";
+import { Choosing } from "./choosing";
 import type { Context, View } from "./view";
 
 const kMembers = 100;
@@ -31,27 +30,17 @@ export function sorted(groups: Group[], by: string, growth: (site: string) => nu
 export class GoroutinesView implements View {
   readonly element: HTMLElement;
   readonly search: HTMLInputElement;
-  private readonly filter: FilterBar;
+  private readonly choosing: Choosing;
   private readonly table: VirtualTable<Group>;
-  private readonly total = h("p", { class: "total", role: "status" });
-  private readonly when = h("span", { class: "quiet" });
-  private readonly trouble = h("div");
   private readonly details = h("section", { class: "group-details", "aria-label": "The chosen group", tabindex: "-1" });
   private members = new AbortController();
-  private readonly chosen: Chosen;
-  private route: Route | null = null;
   private shownGroup = "";
-  private readonly clock: ReturnType<typeof setInterval>;
   private readonly onSeries = () => this.draw();
 
   constructor(private readonly context: Context) {
-    this.chosen = new Chosen(
-      context.groups,
-      () => this.draw(),
-      (e) => fill(this.trouble, troubleBox(e, () => this.refresh())),
-    );
-    this.filter = new FilterBar(context.go);
-    this.search = this.filter.search;
+    this.choosing = new Choosing(context, () => this.draw());
+    const { filter, total, when, trouble } = this.choosing;
+    this.search = filter.search;
     const growth = (g: Group) => context.live.growth(g.site);
     this.table = new VirtualTable<Group>({
       label: "Groups of goroutines",
@@ -69,70 +58,65 @@ export class GoroutinesView implements View {
       key: (g) => g.id,
       text: (g) =>
         `${goroutines(g.count)}, ${g.wait}, in ${g.blockedAt?.function ?? "an unknown place"} ${shortPlace(g.blockedAt)}${g.oldestNs >= 0 ? `, oldest ${duration(g.oldestNs)}` : ""}`,
-      open: (g) => this.route && context.go(withParams(this.route, { group: g.id }), true),
-      onSort: (name) => this.route && context.go(withParams(this.route, { sort: name === "count" ? undefined : name }), true),
+      open: (g) => this.go({ group: g.id }),
+      onSort: (name) => this.go({ sort: name === "count" ? undefined : name }),
     });
     this.element = h(
       "div",
       { class: "goroutines" },
       h("h1", { class: "unseen" }, "Goroutines"),
-      this.filter.element,
+      filter.element,
       h(
         "div",
         { class: "bar-line" },
-        this.total,
-        this.when,
+        total,
+        when,
         button("Look anew", () => this.refresh()),
         copyButton("Copy as text", () => this.text()),
-        profileButton(context.client, () => this.route, this.trouble),
+        profileButton(context.client, () => this.choosing.route, trouble),
       ),
-      this.trouble,
+      trouble,
       h("div", { class: "split" }, this.table.element, this.details),
     );
     context.live.addEventListener("series", this.onSeries);
-    this.clock = setInterval(() => this.showWhen(), 1000);
   }
 
   show(route: Route): void {
-    this.route = route;
-    if (!this.chosen.all) fill(this.trouble, loading("Looking at all goroutines…"));
-    this.chosen.show(filterOf(route.params));
+    this.choosing.show(route);
   }
 
   refresh(): void {
     this.shownGroup = "";
-    void this.chosen.load(true);
+    this.choosing.refresh();
   }
 
   close(): void {
-    this.chosen.cancel();
+    this.choosing.close();
     this.members.abort(new DOMException("closed", "AbortError"));
     this.context.live.removeEventListener("series", this.onSeries);
-    clearInterval(this.clock);
   }
 
-  private shown(): Group[] | null {
-    if (!this.route) return null;
-    const by = this.route.params.get("sort") ?? "count";
-    const groups = this.chosen.groups(filterOf(this.route.params));
-    return groups && sorted(groups, kSorts.includes(by) ? by : "count", (s) => this.context.live.growth(s));
+  private go(changes: Record<string, string | undefined>): void {
+    const { route } = this.choosing;
+    if (route) this.context.go(withParams(route, changes), true);
+  }
+
+  private param(name: string): string | null {
+    return this.choosing.route?.params.get(name) ?? null;
+  }
+
+  private inOrder(groups: Group[]): Group[] {
+    const by = this.param("sort") ?? "count";
+    return sorted(groups, kSorts.includes(by) ? by : "count", (s) => this.context.live.growth(s));
   }
 
   private draw(): void {
-    const { all } = this.chosen;
-    if (!all || !this.route) return;
-    const rows = this.shown();
-    this.filter.show(this.route, all.groups);
-    this.showWhen();
-    if (!rows) {
-      setText(this.total, "Searching…");
-      return;
-    }
-    fill(this.trouble);
-    const chosen = this.route.params.get("group") ?? "";
-    this.table.setSort(this.route.params.get("sort") ?? "count");
+    const groups = this.choosing.draw();
+    if (!groups) return;
+    const rows = this.inOrder(groups);
+    const chosen = this.param("group") ?? "";
+    this.table.setSort(this.param("sort") ?? "count");
     this.table.show(rows, chosen);
-    showTotal(this.total, sum(rows), sum(all.groups), rows.length);
     const group = rows.find((g) => g.id === chosen) ?? (rows.length === 1 ? rows[0] : undefined);
     this.element.classList.toggle("has-details", !!group);
     if (this.shownGroup === (group?.id ?? "none")) return;
@@ -140,10 +124,6 @@ export class GoroutinesView implements View {
     if (group) return this.showGroup(group);
     const why = rows.length === 0 ? "No goroutine is like that." : chosen ? "The group of the address is not among these." : "Choose a group to see its stack and its goroutines.";
     fill(this.details, h("p", { class: "quiet" }, why));
-  }
-
-  private showWhen(): void {
-    if (this.chosen.all) setText(this.when, `seen ${ago(Date.now() - this.chosen.all.seenAt)}`);
   }
 
   private showGroup(g: Group): void {
@@ -184,7 +164,7 @@ export class GoroutinesView implements View {
   }
 
   private text(): string {
-    const all = this.shown() ?? [];
+    const all = this.inOrder(this.choosing.groups() ?? []);
     const more = all.length - kMostCopied;
     return all.slice(0, kMostCopied).map(groupText).join("\n") + (more > 0 ? `\n(and ${count(more)} groups more)\n` : "");
   }
