@@ -131,7 +131,6 @@ int run(const func& fn, void* closure, const Options& options) {
   install_signal_handlers();
   install_fatal_handlers();
   install_terminate_handler();
-  set_schedtrace(static_cast<int64_t>(trace_ms) * 1'000'000);
   if (!netpollinit()) {
     throw std::system_error(errno, std::system_category(), "weir::run: the network poller");
   }
@@ -149,6 +148,7 @@ int run(const func& fn, void* closure, const Options& options) {
     set_max_blocking(max_blocking);
     set_perturbation(seed);
   }
+  set_schedtrace(static_cast<int64_t>(trace_ms) * 1'000'000);  // now that there are Ps to tell of
   for (const RunHooks* h = run_hooks.load(); h; h = h->next) {
     if (h->begin) h->begin();
   }

@@ -48,8 +48,16 @@ export class Zoo {
     return `${this.url}/debug/ui/`;
   }
 
+  /** The answer to who is there already may be that others of the kind are under way. */
+  get(path) {
+    return eventually(async () => {
+      const answer = await fetch(`${this.url}/debug/${path}`);
+      return answer.status !== 503 && answer;
+    }, `an answer to ${path}`);
+  }
+
   async json(path) {
-    return (await fetch(`${this.url}/debug/${path}`)).json();
+    return (await this.get(path)).json();
   }
 
   stop() {

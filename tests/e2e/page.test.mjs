@@ -59,6 +59,12 @@ test("Goroutines: found, opened by keys, and looked at one by one", async () => 
   await page.locator(".members tbody tr").first().waitFor();
   assert.match(page.url(), /group=0x/);
   assert.match(await textOf(page, ".group-details h2"), /goroutines? chan send \(nil chan\)/);
+  await page.getByRole("button", { name: "Look anew" }).click();
+  await eventually(async () => {
+    const inTable = (await textOf(page, ".vt-row .c-count")).trim();
+    return inTable !== "" && (await textOf(page, ".group-details h2")).startsWith(`${inTable} goroutine`);
+  }, "one count of the group, and not two");
+  await page.locator(".members tbody tr").first().waitFor();
   await checkAxe(page);
   await shot(page, "goroutines-light");
 
@@ -151,7 +157,7 @@ test("Compare: what grew since a snapshot, and since a file of any kind", async 
   await shot(page, "compare-light");
 
   for (const [name, path] of [["saved.json", "goroutine?format=json"], ["saved.pb.gz", "goroutine"], ["saved.txt", "goroutine?debug=2"], ["counts.txt", "goroutine?debug=1"]]) {
-    const saved = Buffer.from(await (await fetch(`${zoo.url}/debug/${path}`)).arrayBuffer());
+    const saved = Buffer.from(await (await zoo.get(path)).arrayBuffer());
     const answered = page.waitForResponse((r) => r.request().method() === "POST" && r.url().includes("/debug/diff?") && r.status() === 200);
     await page.locator("input[type=file]").setInputFiles({ name, mimeType: "application/octet-stream", buffer: saved });
     await answered;
@@ -197,7 +203,7 @@ test("a query means the same everywhere, and no link hangs the page", async () =
 test("a dump that is dropped anywhere is compared with", async () => {
   const page = await open(browser, zoo.page);
   await page.locator(".card").first().waitFor();
-  const text = await (await fetch(`${zoo.url}/debug/goroutine?debug=2`)).text();
+  const text = await (await zoo.get("goroutine?debug=2")).text();
   // Half of it: what is missing is not passed over.
   const dropped = await page.evaluateHandle((content) => {
     const data = new DataTransfer();

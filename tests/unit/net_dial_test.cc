@@ -134,11 +134,7 @@ TEST_P(NetDial, AContextEndsADial) {
       EXPECT_EQ(text_of([&, c = ctx] { (void)net::Resolver().lookup_host(c, "localhost"); }),
                 "lookup localhost: operation was canceled");
     }
-    // A queue that is full lets dials wait.
-    ASSERT_EQ(listen(l.native_handle(), 0), 0);
-    std::vector<net::Conn> queued;
-    while (!error_of([&] { queued.push_back(net::dial_timeout("tcp", address, 50ms)); })) {
-    }
+    const std::vector<net::Conn> queued = fill_queue(l);
     auto [ctx, cancel] = with_cancel(background());
     WaitGroup wg;
     wg.add(1);

@@ -76,20 +76,19 @@ TEST_P(NetIntrospect, AReaderAWriterAndAnAccepter) {
 TEST_P(NetIntrospect, ADialThatIsUnderWay) {
   run([] {
     net::Listener l = net::listen("tcp", "127.0.0.1:0");
-    ASSERT_EQ(listen(l.native_handle(), 0), 0);
     std::string address = l.addr().to_string();
-    std::vector<net::Conn> queued;
-    while (!error_of([&] { queued.push_back(net::dial_timeout("tcp", address, 50ms)); })) {
-    }
+    const std::vector<net::Conn> queued = fill_queue(l);
+    auto [ctx, cancel] = with_cancel(background());
     WaitGroup wg;
     wg.add(1);
-    uint64_t dialer = go_with_id([&] {
-      error_of([&] { (void)net::dial_timeout("tcp", address, 1s); });
+    uint64_t dialer = go_with_id([&, ctx = ctx] {
+      EXPECT_TRUE(error_of([&] { (void)net::dial(ctx, "tcp", address); }));
       wg.done();
     });
     introspect::Goroutine g = waiting(dialer);
     EXPECT_TRUE(g.objects[0].send);
     EXPECT_EQ(g.io_remote, address);
+    cancel();
     wg.wait();
   });
 }

@@ -74,6 +74,20 @@ struct Pair {
   net::Conn a, b;
 };
 
+// Dials until the listener takes no more: who dials then waits. One goes in however short the queue
+// is; without it a timeout may be that of a busy machine.
+inline std::vector<net::Conn> fill_queue(const net::Listener& l) {
+  EXPECT_EQ(::listen(l.native_handle(), 0), 0);
+  const net::Addr to = l.addr();
+  std::vector<net::Conn> queued{net::dial(to.network(), to.to_string())};
+  while (!error_of([&] {
+    queued.push_back(
+        net::dial_timeout(to.network(), to.to_string(), std::chrono::milliseconds(50)));
+  })) {
+  }
+  return queued;
+}
+
 inline std::string a_name(const char* of) {
   static std::atomic<int> number{0};
   return "@weir-test-" + std::to_string(getpid()) + "-" + of + std::to_string(number++);

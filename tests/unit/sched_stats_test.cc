@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <mutex>
@@ -155,9 +156,21 @@ TEST(SchedTraceDeathTest, PrintsALinePerPeriod) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {
+        // Until there are two of them, however long that takes on a busy machine.
+        int both[2];
+        const int out = dup(STDERR_FILENO);
+        if (pipe(both) != 0 || dup2(both[1], STDERR_FILENO) < 0) _exit(1);
         setenv("WEIR_SCHEDTRACE", "10", 1);
-        weir::run([] { sleep_for(80ms); }, {.maxprocs = 2});
-        _exit(0);
+        weir::run(
+            [&] {
+              std::string text;
+              char piece[4096];
+              while (std::count(text.begin(), text.end(), '\n') < 2) {
+                text.append(piece, static_cast<size_t>(read(both[0], piece, sizeof piece)));
+              }
+              _exit(write(out, text.data(), text.size()) > 0 ? 0 : 1);
+            },
+            {.maxprocs = 2});
       },
       ::testing::ExitedWithCode(0),
       "SCHED [0-9]+ms: gomaxprocs=2 idleprocs=[0-2] threads=[0-9]+ spinningthreads=[0-9]+ "

@@ -121,9 +121,11 @@ TEST_P(Threads, WakeGoroutinesThatAreJustFallingAsleep) {
     auto ch = make_chan<int>(), done = make_chan<int>();
     std::atomic<int> got{0};
     constexpr int kSends = scaled(200'000);
+    // Where others keep the processors busy, each of them takes as long as a time slice.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     std::thread sender([&, ch] {
       std::minstd_rand random(7);
-      for (int i = 1; i <= kSends; i++) {
+      for (int i = 1; i <= kSends && std::chrono::steady_clock::now() < end; i++) {
         auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(random() % 6'000);
         while (std::chrono::steady_clock::now() < until) {
         }
@@ -132,10 +134,11 @@ TEST_P(Threads, WakeGoroutinesThatAreJustFallingAsleep) {
           if (spins > 10'000) std::this_thread::yield();
         }
       }
-      done.send(1);
+      ch.close();
     });
     go([&, ch] {
-      for (int i = 0; i < kSends; i++) got.store(*ch.recv(), std::memory_order_release);
+      while (auto i = ch.recv()) got.store(*i, std::memory_order_release);
+      done.close();
     });
     done.recv();
     sender.join();

@@ -122,6 +122,22 @@ inline std::string ask(const std::string& address, std::string_view bytes) {
 }
 inline std::string ask(const Serving& s, std::string_view bytes) { return ask(s.address, bytes); }
 
+// A connection of a server with a short idle timeout, which answers "ok". On a busy machine it may
+// be closed before the request is there: then another one is tried.
+inline bool answers_and_is_closed(const Serving& s) {
+  return eventually([&s] {
+    std::string answer, rest;
+    try {
+      Raw raw(s.address);
+      answer = raw.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").message();
+      rest = raw.rest();
+    } catch (const net::error&) {
+    }
+    EXPECT_EQ(rest, "");
+    return answer.ends_with("ok");
+  });
+}
+
 inline std::string status_line(const std::string& answer) {
   return answer.substr(0, answer.find("\r\n"));
 }

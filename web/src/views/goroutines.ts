@@ -34,7 +34,7 @@ export class GoroutinesView implements View {
   private readonly table: VirtualTable<Group>;
   private readonly details = h("section", { class: "group-details", "aria-label": "The chosen group", tabindex: "-1" });
   private members = new AbortController();
-  private shownGroup = "";
+  private shownGroup: Group | undefined;
   private readonly onSeries = () => this.draw();
 
   constructor(private readonly context: Context) {
@@ -86,7 +86,6 @@ export class GoroutinesView implements View {
   }
 
   refresh(): void {
-    this.shownGroup = "";
     this.choosing.refresh();
   }
 
@@ -119,9 +118,10 @@ export class GoroutinesView implements View {
     this.table.show(rows, chosen);
     const group = rows.find((g) => g.id === chosen) ?? (rows.length === 1 ? rows[0] : undefined);
     this.element.classList.toggle("has-details", !!group);
-    if (this.shownGroup === (group?.id ?? "none")) return;
-    this.shownGroup = group?.id ?? "none";
+    if (group && group === this.shownGroup) return;
+    this.shownGroup = group;
     if (group) return this.showGroup(group);
+    this.members.abort(new DOMException("no group", "AbortError"));
     const why = rows.length === 0 ? "No goroutine is like that." : chosen ? "The group of the address is not among these." : "Choose a group to see its stack and its goroutines.";
     fill(this.details, h("p", { class: "quiet" }, why));
   }
