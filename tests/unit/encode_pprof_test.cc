@@ -1,5 +1,6 @@
 // write_pprof as go tool pprof reads it.
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -175,7 +176,7 @@ TEST_F(EncodePprof, TheProfileIsAsGosOwn) {
 TEST_F(EncodePprof, AProfileMinusItselfIsEmpty) {
   const std::string profile = written(write_pprof, b_.snapshot);
   const std::string base =
-      (std::filesystem::temp_directory_path() / "weir-encode-pprof-base.pb.gz").string();
+      std::filesystem::temp_directory_path() / ("weir-base-" + std::to_string(getpid()) + ".pb.gz");
   std::ofstream(base, std::ios::binary) << profile;
   const std::string diff = ReaderProcess().read("go tool pprof -top -diff_base=" + base, profile);
   std::filesystem::remove(base);

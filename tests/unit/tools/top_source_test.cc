@@ -9,14 +9,15 @@
 #include <cstdio>
 #include <fstream>
 
+#include "temporary.h"
 #include "top/counts.h"
 #include "top_test_util.h"
 
 namespace weir::tools::top {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // A Go program with so many goroutines.
 struct GoTarget {
@@ -154,7 +155,8 @@ TEST(TopSource, TellsANewProcessFromTheOld) {
 }
 
 TEST(TopSource, ReadsAFileAgainWhenItHasChanged) {
-  const std::string file = testing::TempDir() + "top_source_test.txt";
+  const testing::TemporaryDir dir;
+  const std::string file = dir.path("dump.txt");
   const auto write = [&file](uint64_t count) {
     std::ofstream(file) << debug1({{count, "select", "1s"}});
   };
@@ -191,7 +193,7 @@ TEST(TopRemote, TakesNoGarbage) {
     "created":-5,"states":{"waiting":"many","running":2}},"latency":{"buckets":[3,{"count":1}]}})");
   EXPECT_EQ(s.goroutines, 0U);
   EXPECT_EQ(s.created, 0U);
-  EXPECT_THAT(s.states, ElementsAre(testing::Pair("running", 2U)));
+  EXPECT_THAT(s.states, ElementsAre(::testing::Pair("running", 2U)));
   const auto f = read_findings(R"({"schema":"weir.findings/1","findings":[5,{"kind":"new_kind",
     "count":1e300,"growth_per_minute":1e300,"stack":"no","site":"zz","goids":[-1,"x",9]}]})");
   ASSERT_EQ(f.findings.size(), 2U);
