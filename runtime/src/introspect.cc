@@ -390,7 +390,7 @@ bool interrupt(size_t slot, uint64_t goid,
                int64_t timeout_ns) noexcept {
   G* gp = slot < rt::slot_limit() ? rt::slot_g(static_cast<uint32_t>(slot)) : nullptr;
   if (!gp) return false;
-  rt::M* m = gp->is_thread ? nullptr : gp->m.load(kRelaxed);
+  rt::M* m = gp->is_thread ? nullptr : gp->m.load(std::memory_order_acquire);
   if (!m && !gp->is_thread) return false;
   auto* thread = static_cast<rt::thread_G*>(gp);
   rt::mailbox* box = m ? &m->box : &thread->box;

@@ -75,7 +75,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 
 // gp, taken off its queue, is to run on this M, which has p.
 [[gnu::always_inline]] inline void start_running(M* m, P* p, G* gp, uint64_t ticks) noexcept {
-  gp->m.store(m, kRelaxed);  // first: who sees it run sees where (introspect::interrupt)
+  // First: who sees it run sees where, and an M that is made (introspect::interrupt).
+  gp->m.store(m, std::memory_order_release);
   casgstatus(gp, Grunnable, Grunning);
   if (gp->timed) [[unlikely]] {
     const uint64_t woken = gp->since.load(kRelaxed);
