@@ -57,6 +57,8 @@ test("another process at the same address is told, and shown", async () => {
   const one = await Zoo.start(["--leak=nil_chan_send", "--rate=5"]);
   const page = await open(browser, one.page, { allow: kLost });
   await page.locator(".card", { hasText: "nil_chan_send" }).first().waitFor();
+  // By its first look one process is told from another: the page must have seen it.
+  await eventually(async () => /Live: looked/.test(await textOf(page, ".status")), "a look of the first one");
   await one.stop();
   const other = await Zoo.start(["--leak=select_no_cases", "--rate=5"], {}, new URL(one.url).host);
   try {
