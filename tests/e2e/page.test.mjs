@@ -204,6 +204,10 @@ test("a query means the same everywhere, and no link hangs the page", async () =
     await eventually(async () => (await textOf(page, ".total")).endsWith(`in ${wanted} ${wanted === 1 ? "group" : "groups"}`), `${q}: ${wanted} groups`);
     await close(page);
   }
+  // Everybody, whose groups come and go.
+  const page = await open(browser, `${zoo.page}#/goroutines?q=${encodeURIComponent("(.*.*)*|nil_chan_send")}`);
+  await eventually(async () => Number(/ in (\d+) groups$/.exec(await textOf(page, ".total"))?.[1]) > 10, "all of them");
+  await close(page);
 });
 
 test("a dump that is dropped anywhere is compared with", async () => {

@@ -124,7 +124,7 @@ void expect_moved_in_time(Clock::time_point later) {
     std::optional<net::error> e;
     const uint64_t id = go_with_id([&] {
       char c;
-      e = error_of([&] { p.a.read(&c, 1); });
+      e = error_of([&] { EXPECT_EQ(p.a.read(&c, 1), 1u); });
       ended = true;
     });
     ASSERT_TRUE(eventually([&] {

@@ -109,6 +109,7 @@ TEST_P(HttpClientTime, ResponseHeaderTimeout) {
       std::optional<Response> r;
       if (error_of([&] { r = client.get(body.server.url()); })) return false;
       weir::sleep_for(50ms);
+      EXPECT_EQ(r->status, 200);
       char abc[3];
       EXPECT_EQ(r->body.read(abc, sizeof abc), sizeof abc);
       return true;

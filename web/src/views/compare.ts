@@ -49,7 +49,7 @@ export class CompareView implements View {
   private kept: KeptSnapshot[] | null = null;
   private groups: Groups | null = null; // what one can choose from
   private diff: DiffJson | null = null;
-  private asking = ""; // what is asked for now
+  private asking = ""; // the question whose answer is under way
   private shown = ""; // what `diff` is of
   private drawn = ""; // what the picture is of
   private route: Route | null = null;
